@@ -1,0 +1,3 @@
+//! firewarden
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! All integration tests: one package, one binary.
