@@ -1,1 +1,3 @@
 //! All integration tests: one package, one binary.
+
+mod layers;
