@@ -145,6 +145,8 @@ ids! {
     GatewayId = "arc",
     /// The session of an assumed role.
     RoleSessionId = "rses",
+    /// A mail that waits to be sent.
+    MailId = "mail",
     /// A change that an administrator made.
     EventId = "evt",
     /// A decision or its outcome at a gateway.
