@@ -13,6 +13,7 @@ pub mod letters;
 pub mod manifest;
 pub mod operation;
 pub mod reason;
+pub mod remedy;
 pub mod request;
 pub mod role;
 pub mod scope;
