@@ -1,1 +1,27 @@
-//! policy-compiler
+//! The policy compiler: an OpenAPI document in; operations, roles and a bundle out.
+//!
+//! Invariant: pure. The same text gives the same result, byte for byte; every input is bounded by
+//! counts and bytes; what is wrong comes back as findings, all of them at once, each with its place.
+
+mod bases;
+mod classify;
+mod compile;
+mod custom_role;
+mod document;
+mod facts;
+mod finding;
+mod import;
+mod imported;
+mod limits;
+mod openapi;
+pub mod report;
+mod smart;
+mod types;
+
+pub use compile::{Source, compile};
+pub use custom_role::custom_role;
+pub use finding::{Finding, Severity};
+pub use import::import;
+pub use imported::{Imported, ImportedType, Unreadable};
+pub use limits::Limits;
+pub use smart::{SmartRole, operations_of, smart_roles};

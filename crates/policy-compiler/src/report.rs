@@ -1,0 +1,1 @@
+//! The report on a document, for a terminal and for programs.
