@@ -55,7 +55,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("policy", &["chrono", "minicbor", "percent-encoding", "serde", "serde_json", "thiserror", "uuid"]),
     ("fhir", &[]),
     ("domain", &["chrono", "serde", "serde_json", "thiserror", "uuid"]),
-    ("policy-compiler", &["minicbor", "serde", "serde-saphyr", "serde_json", "thiserror"]),
+    ("policy-compiler", &["minicbor", "percent-encoding", "serde", "serde-saphyr", "serde_json", "thiserror"]),
     ("oauth", &["chrono", "serde", "subtle", "thiserror"]),
     ("decision", &["percent-encoding", "serde", "serde_json"]),
 ];
