@@ -14,6 +14,7 @@ fn all_parameters() -> impl Iterator<Item = (&'static str, &'static SearchParame
     r4().types().flat_map(|name| r4().parameters(name).map(move |parameter| (name, parameter)))
 }
 
+#[expect(clippy::panic, reason = "a parameter that the tests name is missing")]
 fn parameter(type_name: &str, name: &str) -> &'static SearchParameterDef {
     r4().parameter(type_name, name).unwrap_or_else(|| panic!("{type_name} has {name}"))
 }
