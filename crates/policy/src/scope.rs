@@ -173,6 +173,39 @@ impl Scope {
             || self.contains(other)
     }
 
+    /// The same scope with those of its letters only; none when it has none of them.
+    #[must_use]
+    pub fn limited_to(&self, letters: Letters) -> Option<Self> {
+        let letters = self.letters & letters;
+        if letters.is_empty() { None } else { Some(Self { letters, ..self.clone() }) }
+    }
+
+    /// What a `system/` scope gives of one patient; none for any other, which has a context of its own.
+    #[must_use]
+    pub fn of_one_patient(&self) -> Option<Self> {
+        match self.context {
+            Context::System => Some(Self { context: Context::Patient, ..self.clone() }),
+            Context::Patient | Context::User => None,
+        }
+    }
+
+    /// What both give, in the same context; none when that is nothing, or needs too many constraints to say.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        let types = match (&self.types, &other.types) {
+            (Types::All, types) | (types, Types::All) => types.clone(),
+            (one, two) if one == two => one.clone(),
+            (Types::One(_), Types::One(_)) => return None,
+        };
+        let letters = self.letters & other.letters;
+        let mut constraints = [self.constraints.as_slice(), other.constraints.as_slice()].concat();
+        constraints.sort();
+        constraints.dedup();
+        let says_something =
+            self.context == other.context && !letters.is_empty() && constraints.len() <= MAX_CONSTRAINTS;
+        says_something.then_some(Self { context: self.context, types, letters, constraints })
+    }
+
     fn contains_in_any_context(&self, other: &Self) -> bool {
         self.types.contains(&other.types)
             && self.letters.contains(other.letters)
@@ -371,6 +404,27 @@ mod tests {
         assert!(!scope("patient/*.rs").narrows_to(&scope("system/Observation.rs")));
         assert!(!scope("system/*.rs").narrows_to(&scope("user/Observation.rs")));
         assert!(!scope("system/Observation.r").narrows_to(&scope("patient/Observation.rs")));
+    }
+
+    #[test]
+    fn what_two_scopes_share_lies_within_both() {
+        for (one, two, both) in [
+            ("system/*.rs", "system/Patient.cruds", Some("system/Patient.rs")),
+            ("system/*.rs?a=1", "system/Patient.r?b=2", Some("system/Patient.r?a=1&b=2")),
+            ("system/Patient.r", "system/Patient.s", None),
+            ("system/Patient.r", "system/Observation.r", None),
+            ("system/Patient.r", "patient/Patient.r", None),
+        ] {
+            let met = scope(one).meet(&scope(two));
+            assert_eq!(met, scope(two).meet(&scope(one)));
+            assert_eq!(met, both.map(scope), "{one} {two}");
+            if let Some(met) = met {
+                assert!(scope(one).contains(&met) && scope(two).contains(&met));
+            }
+        }
+        assert_eq!(scope("system/*.rs").limited_to(Letters::SEARCH | Letters::CREATE), Some(scope("system/*.s")));
+        assert_eq!(scope("system/*.rs").of_one_patient(), Some(scope("patient/*.rs")));
+        assert_eq!(scope("user/*.rs").of_one_patient(), None);
     }
 
     #[test]
