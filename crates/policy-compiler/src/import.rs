@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::bundle::MAX_TYPES;
-use policy::operation::{Interaction, Operation};
+use policy::operation::Interaction;
 use policy::settings::ServiceKind;
 use policy::text::TypeName;
 
@@ -15,7 +15,10 @@ use crate::document::{self, Cursor, References, Seen};
 use crate::finding::{Finding, Findings, quote, says};
 use crate::imported::{Imported, ImportedType, order};
 use crate::openapi::{self, Found, Head};
-use crate::{Limits, types};
+use crate::{Limits, search, types};
+
+/// The most search parameters that count for one type; the types of R4 have under 40. Those beyond are not defined.
+const MAX_SEARCH_PARAMETERS: usize = 500;
 
 /// Reads an OpenAPI 2.0, 3.0 or 3.1 document, in JSON or YAML. The findings of an `Err` hold at least one error.
 pub fn import(document: &[u8], limits: &Limits) -> Result<Imported, Vec<Finding>> {
@@ -92,16 +95,20 @@ fn looks_like_fhir(head: &Head, seen: Seen, bases: &Bases) -> bool {
 }
 
 #[derive(Default)]
-struct Gathered {
+struct Gathered<'a> {
     interactions: BTreeSet<Interaction>,
     parameters: BTreeSet<Box<str>>,
+    /// The first search.
+    search: Option<Cursor<'a>>,
 }
 
-impl Gathered {
-    fn add(&mut self, interaction: Interaction, operation: &Operation) {
+impl<'a> Gathered<'a> {
+    fn add(&mut self, interaction: Interaction, found: &Found<'a>) {
         self.interactions.insert(interaction);
         if matches!(interaction, Interaction::SearchType | Interaction::SearchCompartment) {
-            self.parameters.extend(operation.query.iter().cloned());
+            let room = MAX_SEARCH_PARAMETERS.saturating_sub(self.parameters.len());
+            self.parameters.extend(found.operation.query.iter().take(room).cloned());
+            self.search.get_or_insert(found.at);
         }
     }
 }
@@ -114,14 +121,16 @@ fn imported_types(root: Cursor<'_>, found: &[Found<'_>], findings: &mut Findings
         let Some(fhir) = &found.operation.fhir else { continue };
         if let Some(name) = &fhir.resource_type {
             let (gathered, _) = named.entry(name.clone()).or_insert_with(|| (Gathered::default(), found.at));
-            gathered.add(fhir.interaction, &found.operation);
+            gathered.add(fhir.interaction, found);
         } else if fhir.type_segment.is_some() {
-            any.add(fhir.interaction, &found.operation);
+            any.add(fhir.interaction, found);
         }
     }
-    for (name, (_, at)) in &named {
+    for (name, (gathered, at)) in &named {
         report_type(name.as_str(), *at, findings);
+        search::report(Some(name), &gathered.parameters, gathered.search.unwrap_or(*at), findings);
     }
+    search::report(None, &any.parameters, any.search.unwrap_or(root), findings);
     if !any.interactions.is_empty() {
         let every = types::r4().filter_map(|name| TypeName::try_from(name).ok());
         for name in every {

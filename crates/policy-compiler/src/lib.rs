@@ -15,6 +15,7 @@ mod imported;
 mod limits;
 mod openapi;
 pub mod report;
+mod search;
 mod smart;
 mod types;
 
