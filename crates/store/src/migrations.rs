@@ -1,0 +1,93 @@
+//! The schema: compiled-in migrations for both databases, and the check that they were run.
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::connection::{Conn, DatabaseUrl, Use, connect};
+use crate::error::StoreError;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+const POSTGRESQL: EmbeddedMigrations = embed_migrations!("../../migrations/postgresql");
+
+/// Brings the schema to the version of this program; returns the versions that were run.
+///
+/// PostgreSQL: with the owner's URL, never with the one that serves.
+pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
+    let mut connection = connect(url, Use::Write).map_err(|fault| unreachable_database(url, &fault))?;
+    run(&mut connection)
+}
+
+/// Runs what is missing, unless the schema is of a later program.
+pub(crate) fn run(connection: &mut Conn) -> Result<Vec<String>, StoreError> {
+    let known = known()?;
+    let ran = match connection {
+        Conn::Sqlite(inner) => {
+            refuse_later(&known, &texts(&inner.applied_migrations().map_err(failed)?))?;
+            inner.run_pending_migrations(SQLITE).map(|ran| texts(&ran))
+        }
+        Conn::Postgresql(inner) => {
+            // Two operators at once: the second waits, and then finds nothing to do. The session's end unlocks.
+            inner.batch_execute("SELECT pg_advisory_lock(6073)").map_err(|fault| StoreError::of(&fault, "schema"))?;
+            refuse_later(&known, &texts(&inner.applied_migrations().map_err(failed)?))?;
+            inner.run_pending_migrations(POSTGRESQL).map(|ran| texts(&ran))
+        }
+    };
+    ran.map_err(failed)
+}
+
+fn failed(fault: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Refused(format!("the migration failed: {fault}"))
+}
+
+diesel::table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+/// Refuses a schema that is not of this program's version. Reads only: the role that serves may no more.
+pub(crate) fn check(connection: &mut Conn) -> Result<(), StoreError> {
+    let applied: Vec<String> = __diesel_schema_migrations::table
+        .select(__diesel_schema_migrations::version)
+        .load(connection)
+        .map_err(|_| {
+            StoreError::Refused(
+                "the schema's version cannot be read: run `firewarden migrate` with the owner's URL first".into(),
+            )
+        })?;
+    let known = known()?;
+    refuse_later(&known, &applied)?;
+    match known.iter().find(|version| !applied.contains(version)) {
+        None => Ok(()),
+        Some(version) => Err(StoreError::Refused(format!(
+            "the schema lacks version {version}: run `firewarden migrate` with the owner's URL first"
+        ))),
+    }
+}
+
+fn refuse_later(known: &[String], applied: &[String]) -> Result<(), StoreError> {
+    match applied.iter().find(|version| !known.contains(version)) {
+        None => Ok(()),
+        Some(version) => Err(StoreError::Refused(format!(
+            "the schema has version {version}, which this program does not know: use the newer program"
+        ))),
+    }
+}
+
+/// The versions that this program knows; both databases have the same.
+fn known() -> Result<Vec<String>, StoreError> {
+    let migrations = MigrationSource::<Sqlite>::migrations(&SQLITE).map_err(failed)?;
+    Ok(migrations.iter().map(|one| one.name().version().to_string()).collect())
+}
+
+fn texts(versions: &[diesel::migration::MigrationVersion<'_>]) -> Vec<String> {
+    versions.iter().map(ToString::to_string).collect()
+}
+
+/// Said to the operator only: libpq's text names host and user, never the password.
+pub(crate) fn unreachable_database(url: &DatabaseUrl, fault: &diesel::ConnectionError) -> StoreError {
+    StoreError::Refused(format!("{url} cannot be opened: {fault}"))
+}

@@ -1,0 +1,164 @@
+//! Runs each test on a fresh database of either kind.
+//!
+//! PostgreSQL takes part when `FIREWARDEN_TEST_POSTGRES` (the owner's URL) and `FIREWARDEN_TEST_POSTGRES_APP` (of a
+//! member of `firewarden_app`) are set, as `scripts/postgres start` prints them; `FIREWARDEN_REQUIRE_POSTGRES=1`
+//! turns a missing one into a failure.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use domain::account::PLATFORM;
+use domain::{Account, Actor, Call, Random};
+use policy::id::{AccountId, RequestId};
+use store::{DatabaseUrl, Pool, PoolOptions, StoreError, Tx, accounts};
+use uuid::Uuid;
+
+/// One database of a test, empty but for its schema.
+pub struct Database {
+    /// `sqlite` or `postgresql`, for messages.
+    pub kind: &'static str,
+    /// What the store is opened with.
+    pub url: DatabaseUrl,
+    /// The store, with [`options`].
+    pub pool: Pool,
+    /// The owner's URL, on PostgreSQL.
+    pub owner: Option<String>,
+    /// The URL that serves, on PostgreSQL.
+    pub app: Option<String>,
+    random: Random,
+    _folder: Option<tempfile::TempDir>,
+    dropped: Option<(String, String)>,
+}
+
+/// Four connections, so that tests have more callers than connections.
+pub fn options() -> PoolOptions {
+    PoolOptions { connections: 4, acquire_timeout: Duration::from_secs(30), kill_at: None }
+}
+
+/// Runs the test on every kind of database that there is.
+pub fn on_both(test: impl Fn(&Database)) {
+    test(&Database::sqlite());
+    if let Some(database) = Database::postgresql() {
+        test(&database);
+    }
+}
+
+/// Runs the test on PostgreSQL, if there is one.
+pub fn on_postgresql(test: impl FnOnce(&Database, &str, &str)) {
+    if let Some(database) = Database::postgresql() {
+        let (owner, app) = (database.owner.clone().unwrap(), database.app.clone().unwrap());
+        test(&database, &owner, &app);
+    }
+}
+
+/// The moment at which tests start.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000, 123_456_000).unwrap()
+}
+
+pub fn later(seconds: i64) -> DateTime<Utc> {
+    now() + TimeDelta::seconds(seconds)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a raw connection, to look behind the store's back; its kind is fixed")]
+pub fn raw(url: &str) -> PgConnection {
+    PgConnection::establish(url).unwrap()
+}
+
+impl Database {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("test.db").display()).parse().unwrap();
+        let pool = Pool::open(&url, &options()).unwrap();
+        Self {
+            kind: "sqlite",
+            url,
+            pool,
+            owner: None,
+            app: None,
+            random: Random::seeded(1),
+            _folder: Some(folder),
+            dropped: None,
+        }
+    }
+
+    /// A new database on the server of the environment; none, and a clear word, without one.
+    pub fn postgresql() -> Option<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let urls = (variable("FIREWARDEN_TEST_POSTGRES"), variable("FIREWARDEN_TEST_POSTGRES_APP"));
+        let (Some(owner), Some(app)) = urls else {
+            let required = variable("FIREWARDEN_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
+            assert!(!required, "FIREWARDEN_TEST_POSTGRES and FIREWARDEN_TEST_POSTGRES_APP are not set");
+            eprintln!("skipped on PostgreSQL: FIREWARDEN_TEST_POSTGRES is not set (`scripts/postgres start DIR`)");
+            return None;
+        };
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("fw_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        raw(&owner).batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let (owner_url, app_url) = (in_database(&owner, &name), in_database(&app, &name));
+        store::migrate(&owner_url.parse().unwrap()).unwrap();
+        let url: DatabaseUrl = app_url.parse().unwrap();
+        let pool = Pool::open(&url, &options()).unwrap();
+        Some(Self {
+            kind: "postgresql",
+            url,
+            pool,
+            owner: Some(owner_url),
+            app: Some(app_url),
+            random: Random::seeded(1),
+            _folder: None,
+            dropped: Some((owner, name)),
+        })
+    }
+
+    /// A fresh id.
+    pub fn uuid(&self) -> Uuid {
+        self.random.uuid(now())
+    }
+
+    /// A call of the platform itself.
+    pub fn call(&self, account_id: AccountId) -> Call {
+        Call::new(account_id, Actor::System, now(), RequestId::new(self.uuid()), self.random.clone())
+    }
+
+    /// A new account.
+    pub fn account(&self) -> AccountId {
+        let account =
+            Account { id: AccountId::new(self.uuid()), name: "Ann's Clinic".parse().unwrap(), created_at: now() };
+        self.within(account.id, |tx| accounts::insert(tx, &account)).unwrap();
+        account.id
+    }
+
+    /// Runs `work` in one transaction of that account.
+    pub fn within<T>(
+        &self,
+        account_id: AccountId,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.pool.transact(account_id, work)
+    }
+
+    /// Runs `work` for the platform.
+    pub fn platform<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.pool.transact(PLATFORM, work)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some((owner, name)) = &self.dropped {
+            let _ = raw(owner).batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+/// The same URL for another database of the server.
+pub fn in_database(url: &str, name: &str) -> String {
+    let (base, query) = url.split_once('?').map_or((url, String::new()), |(base, query)| (base, format!("?{query}")));
+    let (scheme, rest) = base.split_once("://").unwrap();
+    let authority = rest.split('/').next().unwrap_or_default();
+    format!("{scheme}://{authority}/{name}{query}")
+}
