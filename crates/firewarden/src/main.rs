@@ -1,3 +1,7 @@
-//! firewarden
+//! `firewarden`: the control plane, its database's migrations, its demo, and checks of API documents.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    firewarden::cli::main()
+}
