@@ -26,6 +26,7 @@ pub mod revocations;
 pub mod role_sessions;
 pub mod roles;
 mod schema;
+pub mod seal;
 pub mod services;
 pub mod sessions;
 pub mod signing_keys;
