@@ -1,1 +1,30 @@
-//! decision
+//! The policy decision point: one bundle and one request in, one decision out.
+//!
+//! Invariant: a decision is a pure function. It reads no clock, no network and no global state, it
+//! cannot fail, and anything that it does not recognise it denies. The phases of a decision are one
+//! file each: `normalise` (1), `token` (2), `judge` (3, and the order of all), `rules` (4), `query`
+//! (5), `body` (6), `respond` (9); batches (7) and tags (8) are denied as `not_built`.
+
+mod answer;
+mod base;
+mod body;
+mod cover;
+mod decide;
+mod denial;
+mod engine;
+mod json;
+mod judge;
+mod normalise;
+mod query;
+mod reference;
+mod respond;
+mod routes;
+mod rules;
+mod token;
+mod upstream;
+
+pub use answer::refuse;
+pub use decide::{decide, stale_or_absent};
+pub use engine::Engine;
+pub use normalise::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
+pub use respond::{Answer, respond};

@@ -1,0 +1,115 @@
+//! Phase 6: the body of a write, and whether the rule that lets it be written covers what it says.
+//!
+//! Invariant: the body is read strictly, once, and goes upstream as it came. What the tables cannot
+//! make the context's is not written by a `patient/` rule.
+
+use policy::decision::Phase;
+use policy::facts::{Standing, TypeFacts};
+use policy::reason::Reason;
+
+use crate::Engine;
+use crate::cover::{self, Eyes, each_reference};
+use crate::denial::Denial;
+use crate::json::{self, Value};
+use crate::judge::Trace;
+use crate::reference::{Names, names};
+use crate::rules::{Rule, Rules};
+
+/// The code of a resource that holds a part of what is stored (R4 v3-ObservationValue).
+const SUBSETTED: &str = "SUBSETTED";
+
+/// Checks a new resource; the places of the rules that cover it.
+pub(crate) fn check_new(
+    engine: &Engine,
+    bytes: &[u8],
+    resource_type: &str,
+    rules: &Rules<'_>,
+    fitting: &[usize],
+    trace: &mut Trace,
+) -> Result<Vec<usize>, Denial> {
+    let resource = read(bytes, resource_type)?;
+    let facts = engine.facts(resource_type).ok_or(Denial::new(Phase::Body, Reason::Internal))?;
+    if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
+        trace.ignored.push("meta.security".to_owned());
+    }
+    if is_partial(&resource) {
+        return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
+    }
+    let mut furthest: Option<Denial> = None;
+    let mut permitting = Vec::new();
+    for index in fitting {
+        let Some(rule) = rules.list.get(*index) else { continue };
+        match covers_new(engine, rule, facts, &resource, rules.patient) {
+            Ok(()) => permitting.push(*index),
+            Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
+            Err(_) => {}
+        }
+    }
+    if !permitting.is_empty() {
+        return Ok(permitting);
+    }
+    Err(furthest.unwrap_or(Denial::new(Phase::Body, Reason::Internal)))
+}
+
+fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Value<'a>, Denial> {
+    let malformed = Denial::new(Phase::Body, Reason::MalformedBody);
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed)?;
+    let resource = json::parse(text).map_err(|_| malformed)?;
+    // A create has no id in its URL; one in the body could make a lenient server write over another's.
+    let fits = resource.text("resourceType") == Some(resource_type) && resource.get("id").is_none();
+    if resource.ambiguous || !fits { Err(malformed) } else { Ok(resource) }
+}
+
+fn is_partial(resource: &Value<'_>) -> bool {
+    let tags = resource.get("meta").and_then(|meta| meta.get("tag"));
+    tags.is_some_and(|tags| tags.elements().iter().any(|tag| tag.text("code") == Some(SUBSETTED)))
+}
+
+fn covers_new(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Value<'_>, patient: Option<&str>) -> Result<(), Denial> {
+    let bases = [&*engine.base.url];
+    let eyes = Eyes { bases: &bases, patient, kept: &[] };
+    let mut conditional = false;
+    each_reference(resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
+    if conditional {
+        return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
+    }
+    if rule.is_patient() {
+        let patient = patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
+        owned(engine, facts, resource, patient, &eyes)?;
+    }
+    if cover::meets(engine, rule, facts, resource, &eyes) {
+        Ok(())
+    } else {
+        Err(Denial::new(Phase::Body, Reason::NoRule).at(2))
+    }
+}
+
+/// What a `patient/` rule writes is the context's, wholly and provably.
+fn owned(engine: &Engine, facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> Result<(), Denial> {
+    let other = Denial::new(Phase::Body, Reason::OtherOwner).at(1);
+    let nobody = Denial::new(Phase::Body, Reason::NoOwner);
+    if cover::contains_patient(resource) {
+        return Err(other);
+    }
+    match facts.standing {
+        Standing::Compartment | Standing::PatientElement => {}
+        Standing::NamesPatients | Standing::Binary => {
+            return if cover::is_member(engine, facts, resource, patient, eyes) { Ok(()) } else { Err(nobody) };
+        }
+        Standing::Patient | Standing::Shared | Standing::Provenance | Standing::Undecidable => return Err(nobody),
+    }
+    let (mut found, mut foreign) = (false, false);
+    for path in &facts.owners {
+        cover::each_at(resource, &path.elements, &mut |element| match names(element, eyes.bases) {
+            Names::Patient(named) if named == patient => found = true,
+            Names::Other => {}
+            Names::Patient(_) | Names::Unknown | Names::Conditional => foreign = true,
+        });
+    }
+    let own = found && cover::is_member(engine, facts, resource, patient, eyes);
+    match (foreign, own) {
+        (true, _) => Err(other),
+        (false, true) => Ok(()),
+        (false, false) => Err(nobody),
+    }
+}

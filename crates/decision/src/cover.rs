@@ -1,0 +1,223 @@
+//! Whether a rule covers a resource: its owner, and what a granular scope asks of it.
+//!
+//! Invariant: membership is read off the resource itself, by the element paths of the bundle. What
+//! cannot be told from it is not covered.
+
+use policy::facts::{ElementPath, SearchParameter, Standing, TypeFacts};
+use policy::settings::Compartment;
+
+use crate::Engine;
+use crate::json::Value;
+use crate::normalise::{alternatives, unescape};
+use crate::reference::{Names, Reference, names};
+use crate::rules::Rule;
+
+/// How the references of a resource count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Eyes<'a> {
+    /// The absolute URLs that mean this server.
+    pub(crate) bases: &'a [&'a str],
+    /// The patient context.
+    pub(crate) patient: Option<&'a str>,
+    /// Other resources that are kept in the same answer, as `Type/id`, sorted: what Provenance may rest on.
+    pub(crate) kept: &'a [String],
+}
+
+/// Calls `visit` with every value at a path, going through lists; stops at the first `true`.
+fn any_at<'v, 'a>(value: &'v Value<'a>, path: &[Box<str>], visit: &mut dyn FnMut(&'v Value<'a>) -> bool) -> bool {
+    if !value.elements().is_empty() {
+        return value.elements().iter().any(|element| any_at(element, path, visit));
+    }
+    match path.split_first() {
+        Some((name, rest)) => value.get(name).is_some_and(|next| any_at(next, rest, visit)),
+        None => visit(value),
+    }
+}
+
+/// Calls `visit` with every value at a path, going through lists.
+pub(crate) fn each_at<'v, 'a>(value: &'v Value<'a>, path: &[Box<str>], visit: &mut dyn FnMut(&'v Value<'a>)) {
+    any_at(value, path, &mut |found| {
+        visit(found);
+        false
+    });
+}
+
+/// The elements that make a resource of this type a patient's, under the Service's setting.
+pub(crate) fn owner_paths<'e>(engine: &Engine, facts: &'e TypeFacts) -> &'e [ElementPath] {
+    match engine.settings().compartment {
+        Compartment::R4 => &facts.owners,
+        Compartment::SubjectOnly => {
+            let subject = facts.parameters.iter().find(|one| &*one.name == "patient" && one.owner);
+            subject.map_or_else(|| facts.owners.get(..1).unwrap_or_default(), |one| &one.paths)
+        }
+    }
+}
+
+/// Whether a rule covers a resource, as it is stored.
+pub(crate) fn covers(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+    let owned = !rule.is_patient() || eyes.patient.is_some_and(|patient| is_member(engine, facts, resource, patient, eyes));
+    owned && meets(engine, rule, facts, resource, eyes)
+}
+
+/// Whether a resource meets every constraint of a rule.
+pub(crate) fn meets(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+    rule.constraints.iter().all(|constraint| {
+        engine
+            .parameter(facts, &constraint.name)
+            .is_some_and(|parameter| alternatives(&constraint.value).any(|value| matches(parameter, value, resource, eyes)))
+    })
+}
+
+/// Whether a resource is one patient's own, as "Compartment and shared types" says.
+pub(crate) fn is_member(engine: &Engine, facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+    if contains_patient(resource) {
+        return false;
+    }
+    let is_patient = |element: &Value<'_>| names(element, eyes.bases) == Names::Patient(patient);
+    let owned = |paths: &[ElementPath]| paths.iter().any(|path| any_at(resource, &path.elements, &mut |found| is_patient(found)));
+    match facts.standing {
+        Standing::Patient => resource.text("id") == Some(patient),
+        Standing::Compartment => owned(owner_paths(engine, facts)),
+        Standing::PatientElement => {
+            let paths = owner_paths(engine, facts);
+            // A Device that is nobody's is shared; one whose owner cannot be told is not.
+            let nobody = !paths.iter().any(|path| any_at(resource, &path.elements, &mut |_| true));
+            owned(paths) || (nobody && !paths.is_empty() && facts.name.as_str() == "Device")
+        }
+        Standing::Shared => true,
+        Standing::NamesPatients => names_only(resource, patient, eyes),
+        Standing::Binary => resource.get("securityContext").is_some_and(is_patient),
+        Standing::Provenance => targets_covered(resource, patient, eyes),
+        Standing::Undecidable => false,
+    }
+}
+
+/// Whether a Patient lies within a resource; whose it is, nobody can tell.
+pub(crate) fn contains_patient(resource: &Value<'_>) -> bool {
+    resource.get("contained").is_some_and(|contained| {
+        let is_patient = |one: &Value<'_>| one.text("resourceType") == Some("Patient");
+        is_patient(contained) || contained.elements().iter().any(is_patient)
+    })
+}
+
+/// Whether every Patient that a resource names, wherever, is this one, and one is named.
+fn names_only(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+    let (mut found, mut other) = (false, false);
+    each_reference(resource, &mut |element| match names(element, eyes.bases) {
+        Names::Patient(named) if named == patient => found = true,
+        Names::Other => {}
+        _ => other = true,
+    });
+    found && !other
+}
+
+/// Calls `visit` with every element that looks like a Reference, at any depth below the resource.
+pub(crate) fn each_reference<'v, 'a>(value: &'v Value<'a>, visit: &mut dyn FnMut(&'v Value<'a>)) {
+    let names = |name: &str| matches!(name, "identifier" | "type" | "display" | "extension" | "id");
+    for member in value.members() {
+        let element = &member.value;
+        if element.get("reference").is_some_and(|reference| reference.as_str().is_some())
+            || (!element.members().is_empty()
+                && element.get("identifier").is_some_and(Value::is_object)
+                && element.members().iter().all(|member| names(&member.name)))
+        {
+            visit(element);
+        }
+        each_reference(element, visit);
+    }
+    for element in value.elements() {
+        if element.text("reference").is_some() {
+            visit(element);
+        }
+        each_reference(element, visit);
+    }
+}
+
+fn targets_covered(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+    let Some(targets) = resource.get("target") else { return false };
+    let covered = |element: &Value<'_>| {
+        let Some(text) = element.text("reference") else { return false };
+        let reference = Reference::read(text, eyes.bases);
+        let kept = match reference {
+            Reference::Local { resource_type, id, .. } => {
+                eyes.kept.binary_search_by(|one| one.as_str().cmp(&format!("{resource_type}/{id}"))).is_ok()
+            }
+            _ => false,
+        };
+        kept || reference.is_patient(patient)
+    };
+    !targets.elements().is_empty() && targets.elements().iter().all(covered)
+}
+
+/// Whether a resource has this value (one of an OR list, escapes left in) under a parameter.
+fn matches(parameter: &SearchParameter, value: &str, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+    use policy::facts::ParameterKind as K;
+    parameter.paths.iter().any(|path| {
+        any_at(resource, &path.elements, &mut |element| match parameter.kind {
+            K::Token => has_token(element, value),
+            K::Uri => element.as_str() == Some(&*unescape(value)),
+            K::Reference => has_reference(element, value, parameter, path.only.as_ref().map(policy::text::TypeName::as_str), eyes),
+            _ => false,
+        })
+    })
+}
+
+/// Token search (R4 search.html, "token"), compared exactly: a code, a Coding, a CodeableConcept, an Identifier, a boolean.
+fn has_token(element: &Value<'_>, value: &str) -> bool {
+    use crate::json::Kind;
+    let (system, code) = match split_bar(value) {
+        Some((system, code)) => (Some(unescape(system)), unescape(code)),
+        None => (None, unescape(value)),
+    };
+    match &element.kind {
+        // The system of a plain code is not in the resource, so it cannot be compared.
+        Kind::String(text) => system.is_none() && *text == code,
+        Kind::Bool(flag) => system.is_none() && *code == *if *flag { "true" } else { "false" },
+        Kind::Object(_) => {
+            let coded = |coding: &Value<'_>| {
+                let own = coding.text("code").or_else(|| coding.text("value"));
+                let same_code = if code.is_empty() { system.is_some() } else { own == Some(&*code) };
+                let same_system = match system.as_deref() {
+                    None => true,
+                    Some("") => coding.get("system").is_none(),
+                    Some(system) => coding.text("system") == Some(system),
+                };
+                same_code && same_system
+            };
+            match element.get("coding") {
+                Some(codings) => codings.elements().iter().any(coded),
+                None => coded(element),
+            }
+        }
+        _ => false,
+    }
+}
+
+/// The first bar that no backslash stands before.
+fn split_bar(value: &str) -> Option<(&str, &str)> {
+    let mut escaped = false;
+    let at = value.char_indices().find_map(|(at, char)| {
+        let splits = char == '|' && !escaped;
+        escaped = char == '\\' && !escaped;
+        splits.then_some(at)
+    })?;
+    Some((value.get(..at)?, value.get(at + 1..)?))
+}
+
+fn has_reference(element: &Value<'_>, value: &str, parameter: &SearchParameter, only: Option<&str>, eyes: &Eyes<'_>) -> bool {
+    let Some(Reference::Local { resource_type, id, .. }) = element.text("reference").map(|text| Reference::read(text, eyes.bases))
+    else {
+        return false;
+    };
+    if only.is_some_and(|only| only != resource_type) || element.text("type").is_some_and(|declared| declared != resource_type) {
+        return false;
+    }
+    let value = unescape(value);
+    match Reference::read(&value, eyes.bases) {
+        Reference::Local { resource_type: wanted, id: wanted_id, versioned: false } => {
+            (wanted, wanted_id) == (resource_type, id)
+        }
+        // A bare id names a resource only where the parameter has one target.
+        _ => *value == *id && matches!(&*parameter.targets, [target] if target.as_str() == resource_type),
+    }
+}

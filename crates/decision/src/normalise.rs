@@ -1,0 +1,165 @@
+//! Phase 1: what a request says, read in the one way that everything after relies on.
+//!
+//! Invariant: nothing after this phase looks at the request's own bytes again (but the body of a
+//! write), and what goes upstream is rebuilt from what was read here. What two readers could read
+//! differently is refused.
+
+mod headers;
+mod media;
+mod path;
+mod query;
+
+use std::borrow::Cow;
+
+use policy::decision::Phase;
+use policy::operation::{Interaction, Method, Operation};
+use policy::reason::Reason;
+use policy::request::Request;
+
+use crate::Engine;
+use crate::denial::Denial;
+use crate::json;
+
+pub(crate) use media::Prefer;
+pub(crate) use query::{Parameter, alternatives, unescape};
+
+/// The longest path; the longest real ones, with four ids, stay under 500.
+pub const MAX_PATH_BYTES: usize = 4 * 1024;
+/// The most segments in a path; FHIR's own have six, Google's healthcare API twelve.
+pub const MAX_PATH_SEGMENTS: usize = 64;
+/// The longest query.
+pub const MAX_QUERY_BYTES: usize = 8 * 1024;
+/// The most parameters in query and form together.
+pub const MAX_PARAMETERS: usize = 200;
+/// The most values in an OR list.
+pub const MAX_ALTERNATIVES: usize = 64;
+/// The most hops in a chained search.
+pub const MAX_HOPS: usize = 5;
+/// The most includes in a search.
+pub const MAX_INCLUDES: usize = 20;
+/// The largest body, but for a Bundle that is to be executed.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The largest batch or transaction.
+pub const MAX_BUNDLE_BYTES: usize = 10 * 1024 * 1024;
+
+/// A request, read.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// The method as it is decided: `HEAD` is `GET`; none for one that HTTP does not name.
+    pub(crate) method: Option<Method>,
+    /// The decoded segments below the base; none for a path outside it.
+    pub(crate) path: Option<Vec<Cow<'a, str>>>,
+    /// The operations of the path, by method; none when no template fits.
+    pub(crate) operations: Option<&'a [(Method, u32)]>,
+    /// Every parameter of URL and search form, in order.
+    pub(crate) parameters: Vec<Parameter<'a>>,
+    /// Whether the body is a search form.
+    pub(crate) form: bool,
+    /// The media type that goes upstream as `Accept`, in a FHIR Service.
+    pub(crate) accept: &'static str,
+    /// What the client prefers.
+    pub(crate) prefer: Prefer,
+}
+
+impl<'a> Call<'a> {
+    /// The operation of path and method, with its index; none when the path has not that method.
+    pub(crate) fn operation(&self, engine: &'a Engine) -> Option<(u32, &'a Operation)> {
+        let (_, index) = self.operations?.iter().find(|(method, _)| Some(*method) == self.method)?;
+        Some((*index, engine.operation(*index)?))
+    }
+
+    /// The segments below the base, none of them for a path outside.
+    pub(crate) fn segments(&self) -> &[Cow<'a, str>] {
+        self.path.as_deref().unwrap_or_default()
+    }
+
+    /// The segment at that place, if the operation has one.
+    pub(crate) fn segment(&self, index: Option<u32>) -> Option<&str> {
+        self.segments().get(usize::try_from(index?).ok()?).map(|segment| &**segment)
+    }
+}
+
+/// Reads a request, or says why it cannot be read in one way only.
+pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>) -> Result<Call<'a>, Denial> {
+    let target = path::Target::split(request.target)?;
+    let whole = path::segments(target.path)?;
+    let path = engine.base.below(&whole).map(<[_]>::to_vec);
+    let operations = path.as_deref().and_then(|path| engine.routes.find(path));
+    let method = match Method::parse(request.method) {
+        Some(Method::Head) => Some(Method::Get),
+        other => other,
+    };
+    let mut call =
+        Call { method, path, operations, parameters: Vec::new(), form: false, accept: media::FHIR, prefer: Prefer::default() };
+    let interaction = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).map(|fhir| fhir.interaction);
+    if engine.is_fhir() {
+        check_ids(engine, &call)?;
+    }
+    let searches = matches!(
+        interaction,
+        Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
+    );
+    let body_form = media::is_form(request.headers);
+    query::tokenise(target.query, false, &mut call.parameters)?;
+    let mut outside = Vec::new();
+    if body_form {
+        // A form that is no search is read only to find what must not be in it.
+        call.form = method == Some(Method::Post) && searches;
+        let form = std::str::from_utf8(request.body).map_err(|_| query::malformed())?;
+        query::tokenise(form, true, if call.form { &mut call.parameters } else { &mut outside })?;
+    }
+    headers::check(engine, request, &target)?;
+    headers::credentials(request, call.parameters.iter().chain(&outside))?;
+    headers::framing(request)?;
+    headers::host(engine, request, &target)?;
+    headers::overrides(request, call.parameters.iter().chain(&outside))?;
+    limits(engine, request, &target, &call, &whole, interaction)?;
+    if request.body.is_empty() || !matches!(method, Some(Method::Get | Method::Options)) {
+        media::check(engine, request, &mut call, searches)?;
+        return Ok(call);
+    }
+    Err(Denial::new(Phase::Normalise, Reason::MalformedBody))
+}
+
+/// In a FHIR Service an id has one form, whatever the upstream would make of another.
+fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
+    let segments = call.segments();
+    let fits = |index: usize| {
+        segments
+            .get(index)
+            .is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
+    };
+    let known = segments.first().is_some_and(|name| engine.facts(name).is_some());
+    let version = segments.get(2).is_none_or(|segment| segment != "_history") || fits(3);
+    let own = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
+    let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);
+    if (!known || (fits(1) && version)) && own {
+        Ok(())
+    } else {
+        Err(Denial::new(Phase::Normalise, Reason::MalformedUrl))
+    }
+}
+
+fn limits(
+    engine: &Engine,
+    request: &Request<'_>,
+    target: &path::Target<'_>,
+    call: &Call<'_>,
+    whole: &[Cow<'_, str>],
+    interaction: Option<Interaction>,
+) -> Result<(), Denial> {
+    let over = Denial::new(Phase::Normalise, Reason::TooLarge);
+    let url = target.path.len() > MAX_PATH_BYTES
+        || whole.len() > MAX_PATH_SEGMENTS
+        || target.query.len() > MAX_QUERY_BYTES
+        || call.parameters.len() > MAX_PARAMETERS
+        || (engine.is_fhir() && query::over_limits(&call.parameters));
+    if url {
+        return Err(over.with_status(414));
+    }
+    let limit = if interaction == Some(Interaction::Batch) { MAX_BUNDLE_BYTES } else { MAX_BODY_BYTES };
+    if request.body.len() > limit || (!call.form && media::is_json(request.headers) && json::too_deep(request.body)) {
+        return Err(over);
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The request target: its authority, its path as decoded segments, its query as it came.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use policy::decision::Phase;
+use policy::reason::Reason;
+
+use crate::denial::Denial;
+
+/// A request target, taken apart but not decoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// The authority of an absolute target.
+    pub(super) authority: Option<&'a str>,
+    /// The path, with its leading slash.
+    pub(super) path: &'a str,
+    /// The query, without its question mark.
+    pub(super) query: &'a str,
+}
+
+impl<'a> Target<'a> {
+    /// Takes apart a target in origin form or absolute form (RFC 9112 section 3.2).
+    pub(super) fn split(target: &'a str) -> Result<Self, Denial> {
+        if target.contains('#') {
+            return Err(malformed());
+        }
+        let (before, query) = target.split_once('?').unwrap_or((target, ""));
+        if before.starts_with('/') {
+            return Ok(Self { authority: None, path: before, query });
+        }
+        let (scheme, rest) = before.split_once("://").ok_or_else(malformed)?;
+        if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+            return Err(malformed());
+        }
+        let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        Ok(Self { authority: Some(authority), path, query })
+    }
+}
+
+/// The segments of a path, each decoded once; one trailing slash is dropped.
+pub(super) fn segments(path: &str) -> Result<Vec<Cow<'_, str>>, Denial> {
+    let rest = path.strip_prefix('/').ok_or_else(malformed)?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.is_empty() {
+        // `//` is an empty segment, not the root.
+        return if path.len() > 1 { Err(malformed()) } else { Ok(Vec::new()) };
+    }
+    rest.split('/').map(segment).collect()
+}
+
+fn segment(raw: &str) -> Result<Cow<'_, str>, Denial> {
+    let text = percent_decode_str(raw).decode_utf8().map_err(|_| malformed())?;
+    let forbidden = |char: char| char.is_control() || matches!(char, '%' | '/' | '?' | '#' | '\\' | ';');
+    if text.is_empty() || text == "." || text == ".." || text.chars().any(forbidden) {
+        return Err(malformed());
+    }
+    Ok(text)
+}
+
+fn malformed() -> Denial {
+    Denial::new(Phase::Normalise, Reason::MalformedUrl)
+}

@@ -1,0 +1,115 @@
+//! Query and search form, as parameters that are decoded once.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use policy::decision::Phase;
+use policy::reason::Reason;
+
+use super::{MAX_ALTERNATIVES, MAX_HOPS, MAX_INCLUDES};
+use crate::denial::Denial;
+
+/// One parameter, decoded.
+#[derive(Clone, Debug)]
+pub(crate) struct Parameter<'a> {
+    /// Its name, modifiers and chains included.
+    pub(crate) name: Cow<'a, str>,
+    /// Its value; empty when there was none.
+    pub(crate) value: Cow<'a, str>,
+    /// Whether it came in the body.
+    pub(crate) form: bool,
+}
+
+/// Reads a query, or a form, into `out`.
+pub(super) fn tokenise<'a>(text: &'a str, form: bool, out: &mut Vec<Parameter<'a>>) -> Result<(), Denial> {
+    if text.contains([';', '#']) {
+        return Err(malformed());
+    }
+    for part in text.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let (name, value) = (decode(name)?, decode(value)?);
+        if name.is_empty() || !name.is_ascii() || name.contains(['[', ']']) {
+            return Err(malformed());
+        }
+        out.push(Parameter { name, value, form });
+    }
+    Ok(())
+}
+
+pub(super) fn malformed() -> Denial {
+    Denial::new(Phase::Normalise, Reason::MalformedQuery)
+}
+
+/// Decodes once; what still looks encoded afterwards, or was not an escape to begin with, is refused.
+fn decode(raw: &str) -> Result<Cow<'_, str>, Denial> {
+    let plain = !raw.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+    let text = if plain {
+        Cow::Borrowed(raw)
+    } else {
+        let valid = |(at, _)| is_escape(raw.as_bytes(), at);
+        if !raw.bytes().enumerate().filter(|(_, byte)| *byte == b'%').all(valid) {
+            return Err(malformed());
+        }
+        let spaced = raw.replace('+', " ");
+        Cow::Owned(percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed())?.into_owned())
+    };
+    let encoded = |(at, byte)| byte == b'%' && is_escape(text.as_bytes(), at);
+    if text.chars().any(char::is_control) || text.bytes().enumerate().any(encoded) {
+        return Err(malformed());
+    }
+    Ok(text)
+}
+
+/// Whether two hexadecimal digits follow the byte at `at`.
+fn is_escape(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether a search is over one of the limits that only its parameters show.
+pub(super) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
+    let includes = parameters.iter().filter(|one| one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
+    includes.count() > MAX_INCLUDES
+        || parameters.iter().any(|one| {
+            one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS
+                || alternatives(&one.value).count() > MAX_ALTERNATIVES
+        })
+}
+
+/// The values of an OR list: split at the commas that no backslash stands before.
+pub(crate) fn alternatives(value: &str) -> impl Iterator<Item = &str> {
+    let mut escaped = false;
+    value.split(move |char: char| {
+        let splits = char == ',' && !escaped;
+        escaped = char == '\\' && !escaped;
+        splits
+    })
+}
+
+/// A value without the escapes of search (`\,` `\|` `\$` `\\`).
+pub(crate) fn unescape(value: &str) -> Cow<'_, str> {
+    if !value.contains('\\') {
+        return Cow::Borrowed(value);
+    }
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars().peekable();
+    while let Some(char) = chars.next() {
+        match chars.next_if(|next| char == '\\' && matches!(next, ',' | '|' | '$' | '\\')) {
+            Some(literal) => out.push(literal),
+            None => out.push(char),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_or_list_is_split_at_bare_commas_only() {
+        let split = |text: &'static str| alternatives(text).collect::<Vec<_>>();
+        assert_eq!(split("a,b\\,c,d\\\\,e"), ["a", "b\\,c", "d\\\\", "e"]);
+        assert_eq!(split(""), [""]);
+        assert_eq!(unescape("b\\,c\\\\\\x"), "b,c\\\\x");
+    }
+}

@@ -1,0 +1,156 @@
+//! The request that goes upstream: path, query and headers rebuilt from what was read, nothing copied unseen.
+
+use std::fmt::Write as _;
+
+use policy::decision::{Obligation, Upstream};
+use policy::letters::Letters;
+use policy::operation::{Method, Operation};
+use policy::request::Request;
+
+use crate::Engine;
+use crate::judge::Trace;
+use crate::normalise::{Call, Parameter};
+use crate::rules::Rules;
+
+/// Headers that go upstream in every Service.
+const PASSED: &[&str] = &["traceparent", "tracestate"];
+/// Headers that go upstream where the answer is not checked; there no precondition is an oracle.
+const PASSED_PLAIN: &[&str] = &["accept", "content-type", "if-match", "if-none-exist", "prefer"];
+/// Headers that never go, even where the document declares them: framing, credentials, what others
+/// than the gateway must not say, and preconditions of reads.
+const NEVER: &[&str] = &[
+    "authorization", "connection", "content-encoding", "content-length", "cookie", "expect", "forwarded", "host",
+    "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "proxy-authorization",
+    "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade", "via",
+];
+/// Of the headers that are left out, those that would have changed the answer.
+const NOTED: &[&str] = &["if-match", "if-modified-since", "if-none-match", "range"];
+
+/// What goes upstream where the answer is not checked.
+pub(crate) fn plain(engine: &Engine, request: &Request<'_>, call: &Call<'_>, operation: Option<&Operation>, trace: &mut Trace) -> Upstream {
+    let mut headers = passed(request, operation, PASSED_PLAIN, trace);
+    if engine.is_fhir() {
+        headers.retain(|(name, _)| name != "accept");
+        headers.push(("accept".to_owned(), call.accept.as_bytes().to_vec()));
+    }
+    let pairs = call.parameters.iter().filter(|one| !one.form).map(|one| (&*one.name, &*one.value));
+    Upstream { method: call.method.unwrap_or(Method::Get), path: path(call), query: encode(pairs), form: None, headers }
+}
+
+/// What goes upstream for a FHIR interaction.
+pub(crate) fn fhir(
+    request: &Request<'_>,
+    call: &Call<'_>,
+    operation: &Operation,
+    query: String,
+    form: Option<String>,
+    trace: &mut Trace,
+) -> Upstream {
+    let mut headers = passed(request, Some(operation), &[], trace);
+    headers.push(("accept".to_owned(), call.accept.as_bytes().to_vec()));
+    if form.is_some() {
+        headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
+    } else if !request.body.is_empty() {
+        headers.push(("content-type".to_owned(), b"application/fhir+json".to_vec()));
+    }
+    if call.prefer.present && call.method == Some(Method::Get) || call.form {
+        strip(trace, request, "prefer");
+    }
+    Upstream { method: operation.method, path: path(call), query, form, headers }
+}
+
+/// Sets what a create prefers: nothing comes back to a caller whose rules do not let it read.
+pub(crate) fn prefer(
+    upstream: &mut Upstream,
+    engine: &Engine,
+    call: &Call<'_>,
+    rules: &Rules<'_>,
+    resource_type: &str,
+    trace: &mut Trace,
+) {
+    let reads = rules.list.iter().any(|rule| rule.gives(engine, resource_type, Letters::READ));
+    let value = match (reads, call.prefer.returns) {
+        (false, _) => "minimal",
+        (true, Some(value)) => value,
+        (true, None) => return,
+    };
+    let header = format!("return={value}");
+    if call.prefer.returns != Some(value) {
+        trace.obligations.push(Obligation::SetHeader("prefer".to_owned(), header.clone()));
+    }
+    upstream.headers.push(("prefer".to_owned(), header.into_bytes()));
+}
+
+fn passed(request: &Request<'_>, operation: Option<&Operation>, extra: &[&str], trace: &mut Trace) -> Vec<(String, Vec<u8>)> {
+    let own = ["accept", "content-type", "prefer"];
+    let declared = |name: &str| {
+        operation.is_some_and(|operation| operation.headers.binary_search_by(|one| (**one).cmp(name)).is_ok())
+            && !own.contains(&name)
+            && !NOTED.contains(&name)
+            && !name.starts_with("x-forwarded-")
+    };
+    let mut headers = Vec::new();
+    for header in request.headers {
+        let name = header.name;
+        let goes = (PASSED.contains(&name) || extra.contains(&name) || declared(name))
+            && !NEVER.contains(&name)
+            && !name.contains('_');
+        if goes {
+            headers.push((name.to_owned(), header.value.to_vec()));
+        } else if NOTED.contains(&name) {
+            strip(trace, request, name);
+        }
+    }
+    headers
+}
+
+fn strip(trace: &mut Trace, request: &Request<'_>, name: &str) {
+    let note = Obligation::StripHeader(name.to_owned());
+    if request.headers.iter().any(|header| header.name == name) && !trace.obligations.contains(&note) {
+        trace.obligations.push(note);
+    }
+}
+
+/// The path below the base, encoded anew.
+fn path(call: &Call<'_>) -> String {
+    if call.segments().is_empty() {
+        return "/".to_owned();
+    }
+    let mut out = String::with_capacity(64);
+    for segment in call.segments() {
+        out.push('/');
+        escape(segment, b"-._~$@:*!'()+,=&", &mut out);
+    }
+    out
+}
+
+/// A query or form, encoded anew.
+pub(crate) fn encode<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+    let mut out = String::new();
+    for (name, value) in pairs {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        escape(name, b"-._~:", &mut out);
+        out.push('=');
+        escape(value, b"-._~:,/$*", &mut out);
+    }
+    out
+}
+
+/// Percent-encodes all but letters, digits and `plain`.
+fn escape(text: &str, plain: &[u8], out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+/// Parameters as pairs, to encode.
+pub(crate) fn pairs<'p>(parameters: &'p [Parameter<'_>]) -> impl Iterator<Item = (&'p str, &'p str)> {
+    parameters.iter().map(|one| (&*one.name, &*one.value))
+}
