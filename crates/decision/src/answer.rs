@@ -54,10 +54,7 @@ pub(crate) fn refused(engine: Option<&Engine>, status: u16, reason: Reason) -> R
 
 /// What keeps an answer out of every cache that others read.
 pub(crate) fn private() -> [(String, Vec<u8>); 2] {
-    [
-        ("cache-control".to_owned(), b"private, no-store".to_vec()),
-        ("vary".to_owned(), b"Authorization".to_vec()),
-    ]
+    [("cache-control".to_owned(), b"private, no-store".to_vec()), ("vary".to_owned(), b"Authorization".to_vec())]
 }
 
 /// The issue type (R4 issue-type) and the sentence of a status.

@@ -15,9 +15,6 @@ use crate::judge::Trace;
 use crate::reference::{Names, names};
 use crate::rules::{Rule, Rules};
 
-/// The code of a resource that holds a part of what is stored (R4 v3-ObservationValue).
-const SUBSETTED: &str = "SUBSETTED";
-
 /// Checks a new resource; the places of the rules that cover it.
 pub(crate) fn check_new(
     engine: &Engine,
@@ -32,7 +29,7 @@ pub(crate) fn check_new(
     if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
         trace.ignored.push("meta.security".to_owned());
     }
-    if is_partial(&resource) {
+    if cover::is_subsetted(&resource) {
         return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
     }
     let mut furthest: Option<Denial> = None;
@@ -60,14 +57,15 @@ fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Value<'a>, Denial> {
     if resource.ambiguous || !fits { Err(malformed) } else { Ok(resource) }
 }
 
-fn is_partial(resource: &Value<'_>) -> bool {
-    let tags = resource.get("meta").and_then(|meta| meta.get("tag"));
-    tags.is_some_and(|tags| tags.elements().iter().any(|tag| tag.text("code") == Some(SUBSETTED)))
-}
-
-fn covers_new(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Value<'_>, patient: Option<&str>) -> Result<(), Denial> {
+fn covers_new(
+    engine: &Engine,
+    rule: &Rule<'_>,
+    facts: &TypeFacts,
+    resource: &Value<'_>,
+    patient: Option<&str>,
+) -> Result<(), Denial> {
     let bases = [&*engine.base.url];
-    let eyes = Eyes { bases: &bases, patient, kept: &[] };
+    let eyes = Eyes { bases: &bases, patient, kept: &[], partial: false };
     let mut conditional = false;
     each_reference(resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
     if conditional {
@@ -85,7 +83,13 @@ fn covers_new(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Va
 }
 
 /// What a `patient/` rule writes is the context's, wholly and provably.
-fn owned(engine: &Engine, facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> Result<(), Denial> {
+fn owned(
+    engine: &Engine,
+    facts: &TypeFacts,
+    resource: &Value<'_>,
+    patient: &str,
+    eyes: &Eyes<'_>,
+) -> Result<(), Denial> {
     let other = Denial::new(Phase::Body, Reason::OtherOwner).at(1);
     let nobody = Denial::new(Phase::Body, Reason::NoOwner);
     if cover::contains_patient(resource) {

@@ -12,6 +12,9 @@ use crate::normalise::{alternatives, unescape};
 use crate::reference::{Names, Reference, names};
 use crate::rules::Rule;
 
+/// The tag of a resource that holds a part of what is stored (R4 resource.html, "meta").
+const SUBSETTED: &str = "SUBSETTED";
+
 /// How the references of a resource count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Eyes<'a> {
@@ -21,6 +24,8 @@ pub(crate) struct Eyes<'a> {
     pub(crate) patient: Option<&'a str>,
     /// Other resources that are kept in the same answer, as `Type/id`, sorted: what Provenance may rest on.
     pub(crate) kept: &'a [String],
+    /// Whether resources lack elements, so that what is not there proves nothing.
+    pub(crate) partial: bool,
 }
 
 /// Calls `visit` with every value at a path, going through lists; stops at the first `true`.
@@ -54,27 +59,48 @@ pub(crate) fn owner_paths<'e>(engine: &Engine, facts: &'e TypeFacts) -> &'e [Ele
 }
 
 /// Whether a rule covers a resource, as it is stored.
-pub(crate) fn covers(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
-    let owned = !rule.is_patient() || eyes.patient.is_some_and(|patient| is_member(engine, facts, resource, patient, eyes));
+pub(crate) fn covers(
+    engine: &Engine,
+    rule: &Rule<'_>,
+    facts: &TypeFacts,
+    resource: &Value<'_>,
+    eyes: &Eyes<'_>,
+) -> bool {
+    let owned =
+        !rule.is_patient() || eyes.patient.is_some_and(|patient| is_member(engine, facts, resource, patient, eyes));
     owned && meets(engine, rule, facts, resource, eyes)
 }
 
 /// Whether a resource meets every constraint of a rule.
-pub(crate) fn meets(engine: &Engine, rule: &Rule<'_>, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+pub(crate) fn meets(
+    engine: &Engine,
+    rule: &Rule<'_>,
+    facts: &TypeFacts,
+    resource: &Value<'_>,
+    eyes: &Eyes<'_>,
+) -> bool {
     rule.constraints.iter().all(|constraint| {
-        engine
-            .parameter(facts, &constraint.name)
-            .is_some_and(|parameter| alternatives(&constraint.value).any(|value| matches(parameter, value, resource, eyes)))
+        engine.parameter(facts, &constraint.name).is_some_and(|parameter| {
+            alternatives(&constraint.value).any(|value| matches(parameter, value, resource, eyes))
+        })
     })
 }
 
 /// Whether a resource is one patient's own, as "Compartment and shared types" says.
-pub(crate) fn is_member(engine: &Engine, facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+pub(crate) fn is_member(
+    engine: &Engine,
+    facts: &TypeFacts,
+    resource: &Value<'_>,
+    patient: &str,
+    eyes: &Eyes<'_>,
+) -> bool {
     if contains_patient(resource) {
         return false;
     }
     let is_patient = |element: &Value<'_>| names(element, eyes.bases) == Names::Patient(patient);
-    let owned = |paths: &[ElementPath]| paths.iter().any(|path| any_at(resource, &path.elements, &mut |found| is_patient(found)));
+    let owned = |paths: &[ElementPath]| {
+        paths.iter().any(|path| any_at(resource, &path.elements, &mut |found| is_patient(found)))
+    };
     match facts.standing {
         Standing::Patient => resource.text("id") == Some(patient),
         Standing::Compartment => owned(owner_paths(engine, facts)),
@@ -82,14 +108,25 @@ pub(crate) fn is_member(engine: &Engine, facts: &TypeFacts, resource: &Value<'_>
             let paths = owner_paths(engine, facts);
             // A Device that is nobody's is shared; one whose owner cannot be told is not.
             let nobody = !paths.iter().any(|path| any_at(resource, &path.elements, &mut |_| true));
-            owned(paths) || (nobody && !paths.is_empty() && facts.name.as_str() == "Device")
+            owned(paths)
+                || (nobody && !is_partial(resource, eyes) && !paths.is_empty() && facts.name.as_str() == "Device")
         }
         Standing::Shared => true,
-        Standing::NamesPatients => names_only(resource, patient, eyes),
+        Standing::NamesPatients => !is_partial(resource, eyes) && names_only(resource, patient, eyes),
         Standing::Binary => resource.get("securityContext").is_some_and(is_patient),
         Standing::Provenance => targets_covered(resource, patient, eyes),
         Standing::Undecidable => false,
     }
+}
+
+fn is_partial(resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+    eyes.partial || is_subsetted(resource)
+}
+
+/// Whether a resource says of itself that it is a part of what is stored.
+pub(crate) fn is_subsetted(resource: &Value<'_>) -> bool {
+    let tags = resource.get("meta").and_then(|meta| meta.get("tag"));
+    tags.is_some_and(|tags| tags.elements().iter().any(|tag| tag.text("code") == Some(SUBSETTED)))
 }
 
 /// Whether a Patient lies within a resource; whose it is, nobody can tell.
@@ -156,7 +193,9 @@ fn matches(parameter: &SearchParameter, value: &str, resource: &Value<'_>, eyes:
         any_at(resource, &path.elements, &mut |element| match parameter.kind {
             K::Token => has_token(element, value),
             K::Uri => element.as_str() == Some(&*unescape(value)),
-            K::Reference => has_reference(element, value, parameter, path.only.as_ref().map(policy::text::TypeName::as_str), eyes),
+            K::Reference => {
+                has_reference(element, value, parameter, path.only.as_ref().map(policy::text::TypeName::as_str), eyes)
+            }
             _ => false,
         })
     })
@@ -204,12 +243,21 @@ fn split_bar(value: &str) -> Option<(&str, &str)> {
     Some((value.get(..at)?, value.get(at + 1..)?))
 }
 
-fn has_reference(element: &Value<'_>, value: &str, parameter: &SearchParameter, only: Option<&str>, eyes: &Eyes<'_>) -> bool {
-    let Some(Reference::Local { resource_type, id, .. }) = element.text("reference").map(|text| Reference::read(text, eyes.bases))
+fn has_reference(
+    element: &Value<'_>,
+    value: &str,
+    parameter: &SearchParameter,
+    only: Option<&str>,
+    eyes: &Eyes<'_>,
+) -> bool {
+    let Some(Reference::Local { resource_type, id, .. }) =
+        element.text("reference").map(|text| Reference::read(text, eyes.bases))
     else {
         return false;
     };
-    if only.is_some_and(|only| only != resource_type) || element.text("type").is_some_and(|declared| declared != resource_type) {
+    if only.is_some_and(|only| only != resource_type)
+        || element.text("type").is_some_and(|declared| declared != resource_type)
+    {
         return false;
     }
     let value = unescape(value);

@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 
 /// The deepest nesting that is read; FHIR resources stay under 20.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// The text is not one JSON document, or is nested too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InvalidJson {
+pub(crate) enum InvalidJson {
     /// Not the grammar.
     Malformed,
     /// Nested deeper than [`MAX_DEPTH`].
@@ -20,18 +20,18 @@ pub enum InvalidJson {
 
 /// One value and the text it was read from.
 #[derive(Clone, Debug)]
-pub struct Value<'a> {
+pub(crate) struct Value<'a> {
     /// Its text, without the white space around it.
-    pub raw: &'a str,
+    pub(crate) raw: &'a str,
     /// What it is.
-    pub kind: Kind<'a>,
+    pub(crate) kind: Kind<'a>,
     /// Whether it, or a value within it, is an object that has a name twice.
-    pub ambiguous: bool,
+    pub(crate) ambiguous: bool,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -48,18 +48,18 @@ pub enum Kind<'a> {
 
 /// One member of an object.
 #[derive(Clone, Debug)]
-pub struct Member<'a> {
+pub(crate) struct Member<'a> {
     /// Its name, unescaped.
-    pub name: Cow<'a, str>,
+    pub(crate) name: Cow<'a, str>,
     /// Name, colon and value as they stand in the text.
-    pub raw: &'a str,
+    pub(crate) raw: &'a str,
     /// Its value.
-    pub value: Value<'a>,
+    pub(crate) value: Value<'a>,
 }
 
 impl<'a> Value<'a> {
     /// The members of an object, in order; none of anything else.
-    pub fn members(&self) -> &[Member<'a>] {
+    pub(crate) fn members(&self) -> &[Member<'a>] {
         match &self.kind {
             Kind::Object(members) => members,
             _ => &[],
@@ -67,12 +67,12 @@ impl<'a> Value<'a> {
     }
 
     /// The first member of that name.
-    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.members().iter().find(|member| member.name == name).map(|member| &member.value)
     }
 
     /// The elements of a list; none of anything else.
-    pub fn elements(&self) -> &[Value<'a>] {
+    pub(crate) fn elements(&self) -> &[Value<'a>] {
         match &self.kind {
             Kind::Array(elements) => elements,
             _ => &[],
@@ -80,7 +80,7 @@ impl<'a> Value<'a> {
     }
 
     /// The text of a string.
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.kind {
             Kind::String(text) => Some(text),
             _ => None,
@@ -88,23 +88,23 @@ impl<'a> Value<'a> {
     }
 
     /// The text of the string member of that name.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_str)
     }
 
     /// Whether it is an object.
-    pub const fn is_object(&self) -> bool {
+    pub(crate) const fn is_object(&self) -> bool {
         matches!(self.kind, Kind::Object(_))
     }
 
     /// Whether the object itself, whatever lies within, has a name twice.
-    pub fn repeats_a_name(&self) -> bool {
+    pub(crate) fn repeats_a_name(&self) -> bool {
         repeats(self.members())
     }
 }
 
 /// Reads one document.
-pub fn parse(text: &str) -> Result<Value<'_>, InvalidJson> {
+pub(crate) fn parse(text: &str) -> Result<Value<'_>, InvalidJson> {
     let mut reader = Reader { text, at: 0 };
     reader.space();
     let value = reader.value(0)?;
@@ -113,7 +113,7 @@ pub fn parse(text: &str) -> Result<Value<'_>, InvalidJson> {
 }
 
 /// Whether the text nests deeper than [`MAX_DEPTH`], without reading its grammar.
-pub fn too_deep(text: &[u8]) -> bool {
+pub(crate) fn too_deep(text: &[u8]) -> bool {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for byte in text {
         match byte {
@@ -134,7 +134,7 @@ pub fn too_deep(text: &[u8]) -> bool {
 }
 
 /// Writes a string as JSON, quotes included.
-pub fn quote(text: &str, out: &mut String) {
+pub(crate) fn quote(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         match char {
@@ -396,8 +396,28 @@ mod tests {
     #[test]
     fn what_is_not_the_grammar_is_refused() {
         for text in [
-            "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "+1", ".5", "1e", "'a'", "{a:1}", "nul", "[1 2]", "{} {}",
-            "\"\u{1}\"", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\u12g4\"", "NaN", "\u{feff}{}", "\"a",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "+1",
+            ".5",
+            "1e",
+            "'a'",
+            "{a:1}",
+            "nul",
+            "[1 2]",
+            "{} {}",
+            "\"\u{1}\"",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\u12g4\"",
+            "NaN",
+            "\u{feff}{}",
+            "\"a",
         ] {
             assert_eq!(parse(text).unwrap_err(), InvalidJson::Malformed, "{text}");
         }

@@ -42,6 +42,10 @@ pub(crate) enum Plan {
         resource_type: String,
         /// The id.
         id: String,
+        /// Elements that were asked for only to decide.
+        added: Vec<String>,
+        /// Whether it comes with a part of its elements.
+        partial: bool,
     },
     /// A result set.
     Search(Box<Search>),
@@ -110,10 +114,12 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
         }
         (Some(Interaction::Read), Some(resource_type)) => {
             trace.phase = Some(Phase::Query);
-            let query = query::shape_only(engine, &call, operation, &resource_type, &rules, trace)?;
+            let query::Shaped { query, added, partial } =
+                query::shape_only(engine, &call, &resource_type, &rules, trace)?;
             let upstream = upstream::fhir(request, &call, operation, query, None, trace);
             let id = target.id.ok_or_else(internal)?;
-            Judged { rules, plan: Plan::Read { resource_type, id }, permitting: fitting, upstream: Some(upstream) }
+            let plan = Plan::Read { resource_type, id, added, partial };
+            Judged { rules, plan, permitting: fitting, upstream: Some(upstream) }
         }
         (Some(Interaction::SearchType | Interaction::SearchCompartment), Some(resource_type)) => {
             trace.phase = Some(Phase::Query);
@@ -124,7 +130,7 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
         }
         (Some(Interaction::Create), Some(resource_type)) => {
             trace.phase = Some(Phase::Query);
-            let query = query::shape_only(engine, &call, operation, &resource_type, &rules, trace)?;
+            let query = query::shape_only(engine, &call, &resource_type, &rules, trace)?.query;
             trace.phase = Some(Phase::Body);
             let permitting = body::check_new(engine, request.body, &resource_type, &rules, &fitting, trace)?;
             let mut upstream = upstream::fhir(request, &call, operation, query, None, trace);
@@ -178,7 +184,12 @@ impl Target {
             [kind, id, ..] if kind == "Patient" && policy::text::FhirId::accepts(id) => Some(id.to_string()),
             _ => None,
         };
-        Ok(Self { interaction: Some(fhir.interaction), resource_type: resource_type.map(str::to_owned), id, path_patient })
+        Ok(Self {
+            interaction: Some(fhir.interaction),
+            resource_type: resource_type.map(str::to_owned),
+            id,
+            path_patient,
+        })
     }
 
     fn letters(&self, operation: &Operation) -> Letters {
@@ -223,9 +234,8 @@ fn async_only_for_systems(call: &Call<'_>, rules: &Rules<'_>, fitting: &[usize])
     if !call.prefer.respond_async {
         return Ok(());
     }
-    let system = |index: &usize| {
-        rules.list.get(*index).is_some_and(|rule| rule.context == Some(policy::scope::Context::System))
-    };
+    let system =
+        |index: &usize| rules.list.get(*index).is_some_and(|rule| rule.context == Some(policy::scope::Context::System));
     let reason = if fitting.iter().any(system) { Reason::NotBuilt } else { Reason::NoRule };
     Err(Denial::new(Phase::Rules, reason))
 }

@@ -24,19 +24,19 @@ pub(crate) use media::Prefer;
 pub(crate) use query::{Parameter, alternatives, unescape};
 
 /// The longest path; the longest real ones, with four ids, stay under 500.
-pub const MAX_PATH_BYTES: usize = 4 * 1024;
+pub(crate) const MAX_PATH_BYTES: usize = 4 * 1024;
 /// The most segments in a path; FHIR's own have six, Google's healthcare API twelve.
-pub const MAX_PATH_SEGMENTS: usize = 64;
+pub(crate) const MAX_PATH_SEGMENTS: usize = 64;
 /// The longest query.
-pub const MAX_QUERY_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_QUERY_BYTES: usize = 8 * 1024;
 /// The most parameters in query and form together.
-pub const MAX_PARAMETERS: usize = 200;
+pub(crate) const MAX_PARAMETERS: usize = 200;
 /// The most values in an OR list.
-pub const MAX_ALTERNATIVES: usize = 64;
+pub(crate) const MAX_ALTERNATIVES: usize = 64;
 /// The most hops in a chained search.
-pub const MAX_HOPS: usize = 5;
+pub(crate) const MAX_HOPS: usize = 5;
 /// The most includes in a search.
-pub const MAX_INCLUDES: usize = 20;
+pub(crate) const MAX_INCLUDES: usize = 20;
 /// The largest body, but for a Bundle that is to be executed.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The largest batch or transaction.
@@ -89,9 +89,17 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>) -> Result<Call
         Some(Method::Head) => Some(Method::Get),
         other => other,
     };
-    let mut call =
-        Call { method, path, operations, parameters: Vec::new(), form: false, accept: media::FHIR, prefer: Prefer::default() };
-    let interaction = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).map(|fhir| fhir.interaction);
+    let mut call = Call {
+        method,
+        path,
+        operations,
+        parameters: Vec::new(),
+        form: false,
+        accept: media::FHIR,
+        prefer: Prefer::default(),
+    };
+    let interaction =
+        call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).map(|fhir| fhir.interaction);
     if engine.is_fhir() {
         check_ids(engine, &call)?;
     }
@@ -125,13 +133,12 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>) -> Result<Call
 fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
     let segments = call.segments();
     let fits = |index: usize| {
-        segments
-            .get(index)
-            .is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
+        segments.get(index).is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
     };
     let known = segments.first().is_some_and(|name| engine.facts(name).is_some());
     let version = segments.get(2).is_none_or(|segment| segment != "_history") || fits(3);
-    let own = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
+    let own =
+        call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
     let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);
     if (!known || (fits(1) && version)) && own {
         Ok(())

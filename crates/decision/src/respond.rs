@@ -13,13 +13,14 @@ use policy::request::{Header, Request};
 
 use crate::Engine;
 use crate::answer;
-use crate::judge::{Judged, Plan, Trace, judge};
 use crate::json::{self, Value};
+use crate::judge::{Judged, Plan, Trace, judge};
 
 /// The headers that pass, of an answer that is checked: those of the instance itself.
 const INSTANCE_HEADERS: &[&str] = &["etag", "last-modified"];
 /// The headers that pass, of an answer that is not.
-const PLAIN_HEADERS: &[&str] = &["content-type", "content-disposition", "content-language", "etag", "last-modified", "retry-after"];
+const PLAIN_HEADERS: &[&str] =
+    &["content-type", "content-disposition", "content-language", "etag", "last-modified", "retry-after"];
 
 /// An upstream's answer, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +73,16 @@ pub fn respond(
     }
     let mut trace = Trace::default();
     let Ok(judged) = judge(engine, request, &mut trace) else { return fault() };
-    let check =
-        Check { engine, judged: &judged, answer, bases: [&engine.base.url, answer.upstream_base.trim_end_matches('/')] };
+    let check = Check {
+        engine,
+        judged: &judged,
+        answer,
+        bases: [&engine.base.url, answer.upstream_base.trim_end_matches('/')],
+    };
     match &judged.plan {
         Plan::Local => fault(),
         Plan::Unchecked => check.unchecked(),
-        Plan::Read { resource_type, id } => check.read(resource_type, id),
+        Plan::Read { resource_type, id, added, partial } => check.read(resource_type, id, added, *partial),
         Plan::Create { resource_type } => check.created(resource_type),
         Plan::Search(search) => check.searched(search, seal),
     }
@@ -105,14 +110,17 @@ impl Check<'_> {
     fn location(&self) -> Option<String> {
         let location = std::str::from_utf8(self.answer.header("location")?).ok()?;
         let [own, upstream] = self.bases;
-        let path = [upstream, own].into_iter().filter(|base| !base.is_empty()).find_map(|base| location.strip_prefix(base));
+        let path =
+            [upstream, own].into_iter().filter(|base| !base.is_empty()).find_map(|base| location.strip_prefix(base));
         path.filter(|path| path.starts_with('/')).map(|path| format!("{own}{path}"))
     }
 
     /// The upstream's own refusal: its status, none of its words.
     fn failed(&self) -> Released {
         match self.answer.status {
-            status @ 400..=599 => Released { reason: None, ..answer::refused(Some(self.engine), status, Reason::NotFound) },
+            status @ 400..=599 => {
+                Released { reason: None, ..answer::refused(Some(self.engine), status, Reason::NotFound) }
+            }
             _ => self.unreadable(),
         }
     }

@@ -9,7 +9,7 @@ use policy::request::Request;
 
 use crate::Engine;
 use crate::judge::Trace;
-use crate::normalise::{Call, Parameter};
+use crate::normalise::Call;
 use crate::rules::Rules;
 
 /// Headers that go upstream in every Service.
@@ -19,15 +19,39 @@ const PASSED_PLAIN: &[&str] = &["accept", "content-type", "if-match", "if-none-e
 /// Headers that never go, even where the document declares them: framing, credentials, what others
 /// than the gateway must not say, and preconditions of reads.
 const NEVER: &[&str] = &[
-    "authorization", "connection", "content-encoding", "content-length", "cookie", "expect", "forwarded", "host",
-    "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "proxy-authorization",
-    "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade", "via",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
 ];
 /// Of the headers that are left out, those that would have changed the answer.
 const NOTED: &[&str] = &["if-match", "if-modified-since", "if-none-match", "range"];
 
 /// What goes upstream where the answer is not checked.
-pub(crate) fn plain(engine: &Engine, request: &Request<'_>, call: &Call<'_>, operation: Option<&Operation>, trace: &mut Trace) -> Upstream {
+pub(crate) fn plain(
+    engine: &Engine,
+    request: &Request<'_>,
+    call: &Call<'_>,
+    operation: Option<&Operation>,
+    trace: &mut Trace,
+) -> Upstream {
     let mut headers = passed(request, operation, PASSED_PLAIN, trace);
     if engine.is_fhir() {
         headers.retain(|(name, _)| name != "accept");
@@ -81,7 +105,12 @@ pub(crate) fn prefer(
     upstream.headers.push(("prefer".to_owned(), header.into_bytes()));
 }
 
-fn passed(request: &Request<'_>, operation: Option<&Operation>, extra: &[&str], trace: &mut Trace) -> Vec<(String, Vec<u8>)> {
+fn passed(
+    request: &Request<'_>,
+    operation: Option<&Operation>,
+    extra: &[&str],
+    trace: &mut Trace,
+) -> Vec<(String, Vec<u8>)> {
     let own = ["accept", "content-type", "prefer"];
     let declared = |name: &str| {
         operation.is_some_and(|operation| operation.headers.binary_search_by(|one| (**one).cmp(name)).is_ok())
@@ -148,9 +177,4 @@ fn escape(text: &str, plain: &[u8], out: &mut String) {
             let _ = write!(out, "%{byte:02X}");
         }
     }
-}
-
-/// Parameters as pairs, to encode.
-pub(crate) fn pairs<'p>(parameters: &'p [Parameter<'_>]) -> impl Iterator<Item = (&'p str, &'p str)> {
-    parameters.iter().map(|one| (&*one.name, &*one.value))
 }

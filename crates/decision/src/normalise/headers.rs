@@ -12,7 +12,8 @@ use crate::denial::Denial;
 /// Headers that would make a server take another method.
 const METHOD_HEADERS: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override"];
 /// Parameters that would.
-const METHOD_PARAMETERS: &[&str] = &["_method", "_httpmethod", "x-http-method-override", "x-http-method", "x-method-override"];
+const METHOD_PARAMETERS: &[&str] =
+    &["_method", "_httpmethod", "x-http-method-override", "x-http-method", "x-method-override"];
 
 /// The values of a header, in order.
 pub(super) fn all<'a>(headers: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -22,7 +23,8 @@ pub(super) fn all<'a>(headers: &'a [Header<'a>], name: &str) -> impl Iterator<It
 /// Control characters and invalid UTF-8 are refused anywhere, also in headers that go no further.
 pub(super) fn check(_: &Engine, request: &Request<'_>, _: &Target<'_>) -> Result<(), Denial> {
     let clean = |header: &Header<'_>| {
-        let value = std::str::from_utf8(header.value).is_ok_and(|value| !value.chars().any(|char| char.is_control() && char != '\t'));
+        let value = std::str::from_utf8(header.value)
+            .is_ok_and(|value| !value.chars().any(|char| char.is_control() && char != '\t'));
         value && !header.name.is_empty() && header.name.bytes().all(|byte| byte.is_ascii_graphic())
     };
     if request.headers.iter().all(clean) { Ok(()) } else { Err(Denial::new(Phase::Normalise, Reason::MalformedUrl)) }

@@ -68,7 +68,9 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
         // Without a body its type says nothing.
         (Some(_), _) => request.body.is_empty(),
     };
-    let utf8 = media.as_ref().is_none_or(|media| media.parameter("charset").is_none_or(|set| set.eq_ignore_ascii_case("utf-8")));
+    let utf8 = media
+        .as_ref()
+        .is_none_or(|media| media.parameter("charset").is_none_or(|set| set.eq_ignore_ascii_case("utf-8")));
     if fits && utf8 && other.is_none() { Ok(()) } else { unsupported }
 }
 
@@ -76,7 +78,8 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
 fn accept(headers: &[Header<'_>]) -> Option<&'static str> {
     let mut found = None;
     let mut asked = false;
-    let ranges = all(headers, "accept").filter_map(|value| std::str::from_utf8(value).ok()).flat_map(|value| value.split(','));
+    let ranges =
+        all(headers, "accept").filter_map(|value| std::str::from_utf8(value).ok()).flat_map(|value| value.split(','));
     for range in ranges.map(str::trim).filter(|range| !range.is_empty()) {
         asked = true;
         let media = Media(range);
@@ -99,7 +102,8 @@ fn accept(headers: &[Header<'_>]) -> Option<&'static str> {
 fn is_json_format(parameter: &Parameter<'_>) -> bool {
     // A bare `+` in a query is a space: `application/fhir+json` arrives as `application/fhir json`.
     let media = Media(&parameter.value);
-    let named = ["json", "text/json", JSON, FHIR, "application/fhir json", "application/json+fhir", "application/json fhir"];
+    let named =
+        ["json", "text/json", JSON, FHIR, "application/fhir json", "application/json+fhir", "application/json fhir"];
     media.known_version() && named.iter().any(|name| media.is(name))
 }
 
@@ -114,7 +118,8 @@ fn prefer(headers: &[Header<'_>]) -> Prefer {
         }
         if name.trim().eq_ignore_ascii_case("return") && prefer.returns.is_none() {
             let value = value.trim().trim_matches('"');
-            prefer.returns = ["minimal", "representation", "OperationOutcome"].into_iter().find(|known| *known == value);
+            prefer.returns =
+                ["minimal", "representation", "OperationOutcome"].into_iter().find(|known| *known == value);
         }
     }
     prefer
@@ -134,9 +139,11 @@ impl<'a> Media<'a> {
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
-        self.0.split(';').skip(1).filter_map(|part| part.split_once('=')).find_map(|(own, value)| {
-            own.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
-        })
+        self.0
+            .split(';')
+            .skip(1)
+            .filter_map(|part| part.split_once('='))
+            .find_map(|(own, value)| own.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"')))
     }
 
     /// `q=0`: the client does not take it (RFC 9110 section 12.4.2).

@@ -67,7 +67,8 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
 
 /// Whether a search is over one of the limits that only its parameters show.
 pub(super) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
-    let includes = parameters.iter().filter(|one| one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
+    let includes =
+        parameters.iter().filter(|one| one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
     includes.count() > MAX_INCLUDES
         || parameters.iter().any(|one| {
             one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS

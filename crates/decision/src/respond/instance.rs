@@ -1,5 +1,7 @@
 //! The answers that hold one instance: to a read, and to a create.
 
+use std::borrow::Cow;
+
 use policy::decision::Released;
 use policy::letters::Letters;
 use policy::reason::Reason;
@@ -12,7 +14,7 @@ use crate::json::Value;
 
 impl Check<'_> {
     /// A read: the instance itself, or the one answer for all that is not there.
-    pub(super) fn read(&self, resource_type: &str, id: &str) -> Released {
+    pub(super) fn read(&self, resource_type: &str, id: &str, added: &[String], partial: bool) -> Released {
         match self.answer.status {
             200 => {}
             404 | 410 => return self.absent(),
@@ -22,11 +24,11 @@ impl Check<'_> {
         let asked = !resource.ambiguous
             && resource.text("resourceType") == Some(resource_type)
             && resource.text("id") == Some(id);
-        if !asked || !self.is_readable(resource_type, &resource, Letters::READ) {
+        let eyes = Eyes { partial, ..self.eyes() };
+        if !asked || !self.is_covered(resource_type, &resource, Letters::READ, &eyes) {
             return self.hidden();
         }
-        let pruned = self.prune(&resource);
-        self.instance(200, pruned.into_bytes())
+        self.instance(200, without(&resource, added).into_owned().into_bytes())
     }
 
     /// A create: where the new instance is, and the instance itself where a rule lets the caller read it.
@@ -38,26 +40,35 @@ impl Check<'_> {
             !resource.ambiguous
                 && resource.text("resourceType") == Some(resource_type)
                 && resource.text("id").is_some_and(FhirId::accepts)
-                && self.is_readable(resource_type, resource, Letters::READ)
+                && self.is_covered(resource_type, resource, Letters::READ, &self.eyes())
         });
-        let mut released = self.instance(self.answer.status, resource.map(|resource| resource.raw.into()).unwrap_or_default());
+        let mut released =
+            self.instance(self.answer.status, resource.map(|resource| resource.raw.into()).unwrap_or_default());
         released.released = u32::from(!released.body.is_empty());
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
         }
-        if let Some(location) = self.location().filter(|location| is_instance(location, &self.engine.base.url, resource_type)) {
+        if let Some(location) =
+            self.location().filter(|location| is_instance(location, &self.engine.base.url, resource_type))
+        {
             released.headers.push(("location".to_owned(), location.into_bytes()));
         }
         released
     }
 
-    /// Whether any rule of the token covers a resource, with one of these letters.
-    pub(super) fn is_readable(&self, resource_type: &str, resource: &Value<'_>, letters: Letters) -> bool {
-        let eyes = Eyes { bases: &self.bases, patient: self.judged.rules.patient, kept: &[] };
-        self.is_covered(resource_type, resource, letters, &eyes)
+    /// How the references of what is stored count.
+    pub(super) fn eyes(&self) -> Eyes<'_> {
+        Eyes { bases: &self.bases, patient: self.judged.rules.patient, kept: &[], partial: false }
     }
 
-    pub(super) fn is_covered(&self, resource_type: &str, resource: &Value<'_>, letters: Letters, eyes: &Eyes<'_>) -> bool {
+    /// Whether any rule of the token covers a resource, with these letters.
+    pub(super) fn is_covered(
+        &self,
+        resource_type: &str,
+        resource: &Value<'_>,
+        letters: Letters,
+        eyes: &Eyes<'_>,
+    ) -> bool {
         let Some(facts) = self.engine.facts(resource_type) else { return false };
         let mut rules = self.judged.rules.list.iter().filter(|rule| rule.gives(self.engine, resource_type, letters));
         rules.any(|rule| covers(self.engine, rule, facts, resource, eyes))
@@ -83,6 +94,17 @@ impl Check<'_> {
         }
         Released { dropped, ..answer::refused(Some(self.engine), 403, Reason::ResponseNotCovered) }
     }
+}
+
+/// A resource without these elements; all else stays byte for byte.
+pub(super) fn without<'v>(resource: &'v Value<'_>, added: &[String]) -> Cow<'v, str> {
+    let taken = |name: &str| added.iter().any(|one| one == name || name.strip_prefix('_') == Some(one));
+    if !resource.members().iter().any(|member| taken(&member.name)) {
+        return Cow::Borrowed(resource.raw);
+    }
+    let left: Vec<&str> =
+        resource.members().iter().filter(|member| !taken(&member.name)).map(|member| member.raw).collect();
+    Cow::Owned(format!("{{{}}}", left.join(",")))
 }
 
 /// Whether a URL is `{base}/{type}/{id}`, or one version of it.

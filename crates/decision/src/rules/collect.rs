@@ -134,7 +134,8 @@ fn under<'a>(engine: &'a Engine, rule: Rule<'a>, ceiling: &Ceiling<'a>, patient:
 
 /// What both a scope and one scope of a ceiling give; the stricter of two contexts counts, where one narrows the other.
 fn intersect<'a>(rule: &Rule<'a>, own: &Scope, limit: &Scope) -> Option<Rule<'a>> {
-    let fits = own.context() == limit.context() || (own.context(), limit.context()) == (Context::Patient, Context::System);
+    let fits =
+        own.context() == limit.context() || (own.context(), limit.context()) == (Context::Patient, Context::System);
     let types = match (own.types(), limit.types()) {
         (Types::All, other) | (other, Types::All) => other.clone(),
         (Types::One(one), Types::One(other)) if one == other => own.types().clone(),

@@ -58,14 +58,13 @@ fn fits(engine: &Engine, rule: &Rule<'_>, asked: &Asked<'_>, patient: Option<&st
     if !rule.is_patient() {
         return Ok(());
     }
-    let standing = asked.resource_type.and_then(|name| engine.facts(name)).map_or(Standing::Undecidable, |facts| facts.standing);
+    let standing =
+        asked.resource_type.and_then(|name| engine.facts(name)).map_or(Standing::Undecidable, |facts| facts.standing);
     if !reaches(standing, asked, engine.settings().shared) {
         return Err(refused.at(1));
     }
     match (asked.path_patient, patient) {
-        (Some(named), Some(patient)) if named != patient => {
-            Err(Denial::new(Phase::Rules, Reason::OtherPatient).at(2))
-        }
+        (Some(named), Some(patient)) if named != patient => Err(Denial::new(Phase::Rules, Reason::OtherPatient).at(2)),
         _ => Ok(()),
     }
 }

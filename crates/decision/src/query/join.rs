@@ -1,0 +1,205 @@
+//! Joins: `a.b`, `a:T.b`, `_has:T:p:q`. Every type on the way needs search, and stays in the context.
+//!
+//! Invariant: under a `patient/` rule no hop leads to another patient's data: each hop into the
+//! compartment is tied to the context by a parameter of its own, or the search is denied.
+
+use policy::decision::Phase;
+use policy::facts::{ParameterKind, Standing, TypeFacts};
+use policy::letters::Letters;
+use policy::reason::Reason;
+use policy::settings::Chains;
+
+use super::class::{self, Modifier};
+use super::{Scene, ownership};
+use crate::denial::Denial;
+use crate::normalise::Parameter;
+use crate::rules::Rule;
+
+/// More target types of one untyped hop are not followed; the widest that real searches use has 12.
+const MAX_TARGETS: usize = 32;
+
+fn denied() -> Denial {
+    Denial::new(Phase::Query, Reason::ChainDenied)
+}
+
+/// Checks a join under one rule; what its hops need is added to `hops`.
+pub(super) fn check<'a>(
+    scene: &Scene<'_, 'a>,
+    rule: &Rule<'a>,
+    one: &Parameter<'_>,
+    hops: &mut Vec<(String, String)>,
+) -> Result<(), Denial> {
+    let mut walk = Walk { scene, rule, value: &one.value, owned: false, hops };
+    walk.from(&[scene.facts], "", &one.name)
+}
+
+struct Walk<'w, 's, 'a> {
+    scene: &'w Scene<'s, 'a>,
+    rule: &'w Rule<'a>,
+    value: &'w str,
+    /// Whether the types that the walk stands on must be the context's.
+    owned: bool,
+    hops: &'w mut Vec<(String, String)>,
+}
+
+impl<'a> Walk<'_, '_, 'a> {
+    /// Goes on from these types with what is left of the name; `prefix` is what came before.
+    fn from(&mut self, types: &[&'a TypeFacts], prefix: &str, rest: &str) -> Result<(), Denial> {
+        if let Some(reverse) = rest.strip_prefix("_has:") {
+            return self.reverse(types, prefix, reverse);
+        }
+        match rest.split_once('.') {
+            Some((hop, left)) => self.forward(types, prefix, hop, left),
+            None => types.iter().try_for_each(|facts| self.last(facts, rest)),
+        }
+    }
+
+    /// `code.` or `code:Type.`
+    fn forward(&mut self, types: &[&'a TypeFacts], prefix: &str, hop: &str, rest: &str) -> Result<(), Denial> {
+        let (code, typed) = hop.split_once(':').map_or((hop, None), |(code, name)| (code, Some(name)));
+        let mut targets: Vec<&'a TypeFacts> = Vec::new();
+        for facts in types {
+            let parameter = self.scene.engine.parameter(facts, code).ok_or_else(class::unknown)?;
+            if parameter.kind != ParameterKind::Reference {
+                return Err(class::unknown());
+            }
+            let any = parameter.targets.is_empty();
+            let mut add = |name: &str| {
+                let known = self.scene.engine.facts(name).ok_or_else(denied)?;
+                if !targets.iter().any(|target| target.name == known.name) {
+                    targets.push(known);
+                }
+                if targets.len() > MAX_TARGETS { Err(denied()) } else { Ok(()) }
+            };
+            match typed {
+                Some(name) if any || class::is_target(parameter, name) => add(name)?,
+                Some(_) => return Err(class::unknown()),
+                // It may point at anything, and nobody holds everything.
+                None if any => return Err(denied()),
+                None => class::targets(parameter).try_for_each(add)?,
+            }
+        }
+        let through = format!("{prefix}{hop}");
+        let bare = format!("{prefix}{code}");
+        let owned = self.step(types, &targets, &through, &bare)?;
+        let before = std::mem::replace(&mut self.owned, owned);
+        let outcome = self.from(&targets, &format!("{through}."), rest);
+        self.owned = before;
+        outcome
+    }
+
+    /// `_has:T:p:`, with `rest` after the first colon.
+    fn reverse(&mut self, types: &[&'a TypeFacts], prefix: &str, rest: &str) -> Result<(), Denial> {
+        let (name, rest) = rest.split_once(':').ok_or_else(class::unknown)?;
+        let (code, rest) = rest.split_once(':').ok_or_else(class::unknown)?;
+        let facts = self.scene.engine.facts(name).ok_or_else(class::unknown)?;
+        let parameter = self.scene.engine.parameter(facts, code).ok_or_else(class::unknown)?;
+        let points =
+            types.iter().all(|one| parameter.targets.is_empty() || class::is_target(parameter, one.name.as_str()));
+        if parameter.kind != ParameterKind::Reference || !points {
+            return Err(class::unknown());
+        }
+        let access = self.access(facts)?;
+        // What owns the other end ties it to the patient only if this end is that patient.
+        let tied = ownership::is_owner(self.scene.engine, facts, parameter)
+            && types.iter().all(|one| one.standing == Standing::Patient);
+        if access.owned && !(tied && self.rule.is_patient()) {
+            return Err(denied());
+        }
+        let before = std::mem::replace(&mut self.owned, access.owned);
+        let outcome = self.from(&[facts], &format!("{prefix}_has:{name}:{code}:"), rest);
+        self.owned = before;
+        outcome
+    }
+
+    /// The last part: a predicate on each type it may stand on.
+    fn last(&self, facts: &'a TypeFacts, rest: &str) -> Result<(), Denial> {
+        let (code, modifier) = rest.split_once(':').map_or((rest, None), |(code, modifier)| (code, Some(modifier)));
+        let parameter = match code {
+            "_content" | "_text" => None,
+            _ => self.scene.engine.parameter(facts, code),
+        };
+        let parameter = parameter.ok_or_else(class::unknown)?;
+        class::check_modifier(parameter, modifier)?;
+        let owner = ownership::is_owner(self.scene.engine, facts, parameter)
+            || (facts.standing == Standing::Patient && code == "_id");
+        if !self.owned || !owner {
+            return Ok(());
+        }
+        let modifier = match modifier {
+            None | Some("Patient") => Modifier::Plain,
+            Some("missing" | "identifier") => Modifier::NoProof,
+            Some("not") => Modifier::Not,
+            Some(_) => Modifier::Other,
+        };
+        ownership::prove(self.scene, parameter, modifier, self.value).map(|_| ())
+    }
+
+    /// Takes one forward hop; whether its far end must be the context's.
+    fn step(&mut self, from: &[&TypeFacts], to: &[&TypeFacts], through: &str, bare: &str) -> Result<bool, Denial> {
+        let mut owned = false;
+        let mut tie: Option<(String, String)> = None;
+        for facts in to {
+            let access = self.access(facts)?;
+            if !access.owned {
+                continue;
+            }
+            let shared = facts.standing == Standing::Shared;
+            if !shared && from.iter().any(|one| one.standing == Standing::Shared) {
+                return Err(denied());
+            }
+            if shared {
+                continue;
+            }
+            owned = true;
+            let patient = self.scene.rules.patient.ok_or_else(denied)?;
+            let own = match facts.standing {
+                Standing::Patient => (bare.to_owned(), format!("Patient/{patient}")),
+                Standing::Compartment | Standing::PatientElement => {
+                    let name = ownership::narrowing(self.scene.engine, facts).ok_or_else(denied)?;
+                    (format!("{through}.{name}"), ownership::value(name, patient))
+                }
+                _ => return Err(denied()),
+            };
+            // One AND can tie an untyped hop only where all its types are tied in the same way.
+            if to.len() > 1 && tie.as_ref().is_some_and(|known| *known != own) {
+                return Err(denied());
+            }
+            tie = Some(own);
+        }
+        // A tie to one type would cut off the other: shared ones have no owner to name.
+        if tie.is_some() && to.iter().any(|facts| facts.standing == Standing::Shared) {
+            return Err(denied());
+        }
+        if let Some(tie) = tie
+            && !self.hops.contains(&tie)
+        {
+            self.hops.push(tie);
+        }
+        Ok(owned)
+    }
+
+    /// Whether a type may be hopped to at all, and whether only in the context.
+    fn access(&self, facts: &TypeFacts) -> Result<Access, Denial> {
+        let (mut free, mut own, mut limited) = (false, false, false);
+        for rule in &self.scene.rules.list {
+            if !rule.gives(self.scene.engine, facts.name.as_str(), Letters::SEARCH) {
+                continue;
+            }
+            match (rule.constraints.is_empty(), rule.is_patient()) {
+                (false, _) => limited = true,
+                (true, true) => own = true,
+                (true, false) => free = true,
+            }
+        }
+        let context = self.scene.engine.settings().chains == Chains::Context && !limited;
+        if !free && !own && !context {
+            return Err(denied());
+        }
+        Ok(Access { owned: self.rule.is_patient() || (!free && own) })
+    }
+}
+
+struct Access {
+    owned: bool,
+}
