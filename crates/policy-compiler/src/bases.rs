@@ -2,7 +2,7 @@
 //!
 //! Invariant: a base is found by what stands below it, never by its name; so a path that only looks like a base gives nothing.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use policy::operation::{Segment, Template};
 use policy::text::TypeName;
@@ -30,11 +30,7 @@ impl Base {
 
     /// As a path.
     pub(crate) fn path(&self) -> String {
-        if self.shape.is_empty() {
-            "/".to_owned()
-        } else {
-            self.shape.iter().map(|segment| format!("/{segment}")).collect()
-        }
+        format!("/{}", self.shape.join("/"))
     }
 
     /// Whether its name speaks of FHIR.
@@ -65,36 +61,43 @@ pub(crate) struct Bases {
 /// The bases of these paths. Where no type of FHIR is found, system calls show them, and then types of the document's own.
 pub(crate) fn find<'t>(templates: impl Iterator<Item = &'t Template> + Clone) -> Bases {
     let mut bases = Bases::default();
-    let mut known = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for template in templates.clone() {
-        let Some((at, literal)) =
+        let Some((at, named)) =
             type_position(template, |name| types::is_r4(name) || types::other_version(name).is_some())
         else {
             continue;
         };
         let (base, rest) = template.segments().split_at(at);
-        bases.r4 |= literal;
+        bases.r4 |= named;
         bases.forms |= rest.iter().any(is_form);
-        known.insert(Base::of(base), ());
+        known.insert(Base::of(base));
     }
     if known.is_empty() {
         for template in templates.clone() {
             if let Some((last, base)) = template.segments().split_last()
                 && (is_form(last) || *last == literal("metadata"))
             {
-                known.insert(Base::of(base), ());
+                known.insert(Base::of(base));
             }
         }
     }
     if known.is_empty() {
-        let own = templates.filter_map(|template| {
-            type_position(template, TypeName::accepts)
-                .map(|(at, _)| Base::of(template.segments().get(..at).unwrap_or_default()))
-        });
-        known.extend(own.map(|base| (base, ())));
+        known.extend(templates.filter_map(own_base));
     }
-    bases.list = known.into_keys().rev().collect();
+    bases.list = known.into_iter().rev().collect();
     bases
+}
+
+/// The base of a path whose type only the document knows: `/FHIR/R4/Widget/{id}`.
+fn own_base(template: &Template) -> Option<Base> {
+    let segments = template.segments();
+    let is_own = |at: &usize| {
+        let named = matches!(segments.get(*at), Some(Segment::Literal(text)) if TypeName::accepts(text));
+        named && segments.get(*at + 1..).is_some_and(has_form)
+    };
+    let at = (0..segments.len()).find(is_own)?;
+    segments.get(..at).map(Base::of)
 }
 
 fn literal(text: &str) -> Segment {
@@ -105,17 +108,15 @@ fn is_form(segment: &Segment) -> bool {
     matches!(segment, Segment::Literal(text) if matches!(&**text, "_search" | "_history") || text.starts_with('$'))
 }
 
-/// Where the first type stands in a path of FHIR's form, and whether it is named.
+/// Where the first type stands in a path, if FHIR's form follows it, and whether it is named. A type that stands deeper
+/// is no second chance: `/Patient/{id}/Observation/{other}` is not FHIR below `/Patient/{id}`.
 fn type_position(template: &Template, is_type: impl Fn(&str) -> bool) -> Option<(usize, bool)> {
     let segments = template.segments();
-    segments.iter().enumerate().find_map(|(at, segment)| {
-        let named = match segment {
-            Segment::Literal(text) if is_type(text) => true,
-            segment if is_type_parameter(segment) => false,
-            Segment::Literal(_) | Segment::Parameter { .. } | Segment::Rest { .. } => return None,
-        };
-        has_form(segments.get(at + 1..).unwrap_or_default()).then_some((at, named))
-    })
+    let at = segments.iter().position(|segment| match segment {
+        Segment::Literal(text) => is_type(text),
+        Segment::Parameter { .. } | Segment::Rest { .. } => is_type_parameter(segment),
+    })?;
+    has_form(segments.get(at + 1..)?).then(|| (at, matches!(segments.get(at), Some(Segment::Literal(_)))))
 }
 
 /// Whether what follows a type is of one of FHIR's forms.
@@ -124,7 +125,10 @@ fn has_form(rest: &[Segment]) -> bool {
         [] => true,
         [one] => is_id(one) || is_form(one),
         [id, two] => is_id(id) && (is_form(two) || is_type_like(two)),
-        [id, history, version] => is_id(id) && *history == literal("_history") && is_id(version),
+        [id, two, three] => {
+            let versioned = *two == literal("_history") && is_id(three);
+            is_id(id) && (versioned || is_type_like(two) && *three == literal("_search"))
+        }
         _ => false,
     }
 }

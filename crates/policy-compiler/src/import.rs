@@ -44,7 +44,7 @@ pub fn import(document: &[u8], limits: &Limits) -> Result<Imported, Vec<Finding>
         operations,
         types: fhir.types,
         findings: findings.into_list(),
-        paths: paths.paths,
+        paths: paths.count,
         documented_operations: paths.declared,
     })
 }
@@ -158,18 +158,14 @@ fn report_type(name: &str, at: Cursor<'_>, findings: &mut Findings) {
     if types::is_r4(name) {
         return;
     }
-    match types::other_version(name) {
-        Some(version) => {
-            let message = format!("{} is a type of FHIR {version}, not of R4", quote(name));
-            let fix =
-                "its operations are served, but no patient rule reaches it; use the type that R4 has in its place";
-            findings.warning(|| at.pointer(), says("type_not_in_r4", message, fix));
-        }
-        None => {
-            let message = format!("{} is taken as a resource type of this API's own", quote(name));
-            let fix = "nothing to do, if it is one; no patient rule reaches it";
-            findings.info(|| at.pointer(), says("custom_type", message, fix));
-        }
+    if let Some(version) = types::other_version(name) {
+        let message = format!("{} is a type of FHIR {version}, not of R4", quote(name));
+        let fix = "its operations are served, but no patient rule reaches it; use the type that R4 has in its place";
+        findings.warning(|| at.pointer(), says("type_not_in_r4", message, fix));
+    } else {
+        let message = format!("{} is taken as a resource type of this API's own", quote(name));
+        let fix = "nothing to do, if it is one; no patient rule reaches it";
+        findings.info(|| at.pointer(), says("custom_type", message, fix));
     }
 }
 

@@ -45,6 +45,9 @@ const CONTROL: [&str; 27] = [
     "_page",
 ];
 
+/// Where a token must never stand (RFC 6750 section 2.3), whatever a document says.
+const TOKEN: &str = "access_token";
+
 /// What a declared query parameter of a search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
@@ -70,7 +73,11 @@ pub(crate) fn declared(type_name: Option<&TypeName>, name: &str) -> Declared {
     if known().any(|known| known == base) {
         return Declared::Known;
     }
-    if known().any(|known| known.eq_ignore_ascii_case(base)) || !plain || !is_code(base) {
+    if known().any(|known| known.eq_ignore_ascii_case(base))
+        || !plain
+        || !is_code(base)
+        || base.eq_ignore_ascii_case(TOKEN)
+    {
         return Declared::Unusable;
     }
     Declared::Own

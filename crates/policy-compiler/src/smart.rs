@@ -94,8 +94,7 @@ impl Reach {
         match (types, &fhir.resource_type) {
             (Types::All, _) => true,
             (Types::One(_), _) if self.every_type => false,
-            (Types::One(asked), Some(own)) => asked == own,
-            (Types::One(_), None) => true,
+            (Types::One(asked), own) => own.as_ref().is_none_or(|own| asked == own),
         }
     }
 

@@ -13,6 +13,9 @@ use crate::finding::{Finding, Findings, clip, quote, says};
 const SPARE_NODES: usize = 2_000;
 /// The same in bytes of text.
 const SPARE_TEXT: usize = 64 * 1024;
+/// A YAML reader keeps what stands under an anchor, about a hundred bytes for each value: so no more of them than this
+/// share of the document's bytes.
+const BYTES_PER_RECORDED: usize = 16;
 /// The longest part of a reader's own message that is repeated, in characters.
 const MAX_DETAIL: usize = 300;
 const ALIASES: &str = "write the repeated parts as `$ref`, or fewer of them";
@@ -67,7 +70,8 @@ fn yaml(text: &str, builder: &mut Builder) -> Result<(), Fault> {
             max_events: nodes.saturating_mul(3),
             max_depth: depth + 1,
             flow_nesting_limit: depth + 1,
-            max_recorded_anchor_events: nodes,
+            max_recorded_anchor_events: text.len() / BYTES_PER_RECORDED + SPARE_NODES,
+            max_recorded_anchor_bytes: builder.text_limit,
             max_total_scalar_bytes: builder.text_limit,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: nodes },
@@ -111,6 +115,8 @@ struct Builder {
     tree: Tree,
     /// The containers that are open, outermost first.
     open: Vec<u32>,
+    /// How many nodes there were when the last key had come.
+    keyed: usize,
     fault: Option<(&'static str, String, &'static str)>,
     depth_limit: usize,
     node_limit: usize,
@@ -123,6 +129,7 @@ impl Builder {
         Self {
             tree: Tree::default(),
             open: Vec::new(),
+            keyed: 0,
             fault: None,
             depth_limit: limits.depth,
             node_limit: limits.nodes.min(bytes / 2 + SPARE_NODES),
@@ -183,6 +190,10 @@ impl Builder {
 
     /// What stopped the reader, at the place that it had come to.
     fn finding(mut self, code: &'static str, detail: &str) -> Finding {
+        if self.keyed > 0 && self.keyed == self.tree.nodes.len() {
+            // The value of this key could not be read.
+            self.tree.nodes.push(Node::Null);
+        }
         while !self.open.is_empty() {
             self.leave();
         }
@@ -263,6 +274,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         self.0.enter(Node::Map { end: 0 })?;
         while map.next_key_seed(KeySeed(self.0))?.is_some() {
+            self.0.keyed = self.0.tree.nodes.len();
             map.next_value_seed(NodeSeed(self.0))?;
         }
         self.0.leave();
@@ -281,7 +293,7 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for KeySeed<'_> {
+impl Visitor<'_> for KeySeed<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

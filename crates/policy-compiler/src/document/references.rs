@@ -50,21 +50,17 @@ impl<'a> References<'a> {
                 "copy what it refers to into this document, under `components` (or `definitions`)",
             ));
         };
-        let found = match self.targets.get(reference) {
-            Some(found) => *found,
-            None => {
-                let found = self.find(fragment);
-                self.targets.insert(reference, found);
-                found
-            }
+        let found = if let Some(found) = self.targets.get(reference) {
+            *found
+        } else {
+            let found = self.find(fragment);
+            self.targets.insert(reference, found);
+            found
         };
-        match found {
-            Some(id) => Ok(Cursor { tree: self.tree, id }),
-            None => {
-                let message = format!("{} leads to nothing in this document", quote(reference));
-                Err(says("missing_reference", message, "define it, or mend its name"))
-            }
-        }
+        found.map(|id| Cursor { tree: self.tree, id }).ok_or_else(|| {
+            let message = format!("{} leads to nothing in this document", quote(reference));
+            says("missing_reference", message, "define it, or mend its name")
+        })
     }
 
     /// The value at a JSON pointer in the form of a URI fragment (RFC 6901 section 6).

@@ -57,7 +57,7 @@ pub(crate) struct Found<'a> {
 pub(crate) struct Paths<'a> {
     pub(crate) found: Vec<Found<'a>>,
     /// How many paths the document has.
-    pub(crate) paths: usize,
+    pub(crate) count: usize,
     /// How many operations it declares, those that were left out among them.
     pub(crate) declared: usize,
 }
@@ -110,7 +110,7 @@ struct Reader<'r, 'a> {
 impl<'a> Reader<'_, 'a> {
     fn paths(&mut self, paths: Cursor<'a>) {
         for (path, item) in paths.entries().filter(|(path, _)| !fields::is_extension(path)) {
-            self.paths.paths += 1;
+            self.paths.count += 1;
             match self.references.follow(item) {
                 Ok(target) if target.is_map() => {
                     if !self.spend(target.entries().map(|(key, _)| ENTRY_BYTES + key.len()).sum(), item) {
