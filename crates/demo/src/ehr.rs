@@ -19,6 +19,8 @@ mod resource;
 mod routes;
 mod search;
 
+pub(crate) use records::SEED;
+
 /// The path that the server answers below.
 pub const BASE_PATH: &str = "/fhir";
 
