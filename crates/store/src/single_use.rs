@@ -86,6 +86,26 @@ pub fn put(
     directory::enter(tx, Lookup::Link(hash), tx.own(), WHAT)
 }
 
+/// About what it is, while it works, without using it; [`take`] decides, in the transaction of the effect.
+pub fn peek(
+    tx: &mut Tx<'_>,
+    purpose: Purpose,
+    hash: &SecretHash,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, StoreError> {
+    let own = tx.own();
+    tx.run(WHAT, |connection| {
+        single_use::table
+            .filter(single_use::account_id.eq(own))
+            .filter(single_use::purpose.eq(purpose.as_str()))
+            .filter(single_use::hash.eq(&hash.as_bytes()[..]))
+            .filter(single_use::expires_at.gt(At::from(now)))
+            .select(single_use::subject)
+            .first(connection)
+            .optional()
+    })
+}
+
 /// Uses it, in the transaction of its effect.
 pub fn take(tx: &mut Tx<'_>, purpose: Purpose, hash: &SecretHash, now: DateTime<Utc>) -> Result<Take, StoreError> {
     let own = tx.own();

@@ -1,0 +1,164 @@
+//! Subscriptions: partners of a Service, as its owner and as the partner sees them.
+//!
+//! Invariant: suspending a partner ends its tokens and sessions in the same transaction; no later change revives them.
+
+use domain::{Account, AdminEvent, Call, Revision, Role, Service, Subscription, SubscriptionState};
+use policy::bundle::Revocation;
+use policy::id::{AccountId, ServiceId, SubscriptionId};
+use policy::role::RoleName;
+use policy_compiler::Imported;
+use serde_json::json;
+use store::{Listed, Page, Tx};
+
+use crate::{Error, Platform, bundles, ceilings, revocations};
+
+/// What an owner changes of a Subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Suspended or active.
+    pub state: Option<SubscriptionState>,
+    /// The ceiling, in place of the one before.
+    pub role_ids: Option<Vec<RoleName>>,
+}
+
+/// A Subscription with the name of the other side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The Subscription.
+    pub subscription: Subscription,
+    /// The other Account: the partner for the owner, the owner for the partner.
+    pub other: Account,
+}
+
+/// A Subscription as the partner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The Subscription with its owner.
+    pub seen: Seen,
+    /// The Service.
+    pub service: Service,
+}
+
+/// The roles inside a Subscription's ceiling, with what they come to.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// The Service's document.
+    pub imported: Imported,
+    /// The Service.
+    pub service: Service,
+    /// The ceiling.
+    pub ceiling: Vec<RoleName>,
+    /// The custom roles inside it.
+    pub roles: Vec<Role>,
+}
+
+fn account(tx: &mut Tx<'_>, id: AccountId) -> Result<Account, Error> {
+    Ok(tx.as_account(id, |tx| store::accounts::get(tx))?)
+}
+
+/// The partners of a Service of this Account, oldest first.
+pub fn list(tx: &mut Tx<'_>, service_id: ServiceId, page: Page<SubscriptionId>) -> Result<Listed<Seen>, Error> {
+    store::services::find(tx, service_id)?;
+    store::subscriptions::list(tx, service_id, page)?.try_map(|subscription| {
+        let other = account(tx, subscription.partner_account_id)?;
+        Ok(Seen { subscription, other })
+    })
+}
+
+/// One partner of a Service of this Account.
+pub fn find(tx: &mut Tx<'_>, service_id: ServiceId, id: SubscriptionId) -> Result<Seen, Error> {
+    let subscription = store::subscriptions::find(tx, id)?;
+    if subscription.service_id != service_id {
+        return Err(Error::NotFound);
+    }
+    let other = account(tx, subscription.partner_account_id)?;
+    Ok(Seen { subscription, other })
+}
+
+/// Suspends a partner, lets it in again, or sets its ceiling; publishes.
+pub fn update(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    platform: Platform<'_>,
+    (service_id, id, expected): (ServiceId, SubscriptionId, Revision),
+    change: Change,
+) -> Result<Seen, Error> {
+    let service = store::services::find(tx, service_id)?;
+    let Seen { subscription: before, other } = find(tx, service_id, id)?;
+    let role_ids = match change.role_ids {
+        Some(names) => ceilings::check(tx, &service, names)?,
+        None => before.role_ids.clone(),
+    };
+    let state = change.state.unwrap_or(before.state);
+    let mut after = Subscription { role_ids, state, updated_at: call.now, ..before.clone() };
+    after.revision = store::subscriptions::update(tx, &after, expected)?;
+    revoke(tx, call, &before, state)?;
+
+    let event = AdminEvent::new(call, "subscription.update", &id).changing(
+        Some(json!({ "state": before.state, "role_ids": before.role_ids })),
+        Some(json!({ "state": after.state, "role_ids": after.role_ids, "partner": other.id })),
+    );
+    store::admin_events::append(tx, &event)?;
+    bundles::publish(tx, call, platform, service_id)?;
+    Ok(Seen { subscription: after, other })
+}
+
+/// Ends what a partner has when it is suspended, and lets new tokens count when it is active again.
+fn revoke(tx: &mut Tx<'_>, call: &Call, before: &Subscription, state: SubscriptionState) -> Result<(), Error> {
+    let (service_id, partner) = (before.service_id, before.partner_account_id);
+    match (before.state, state) {
+        (SubscriptionState::Active, SubscriptionState::Suspended) => {
+            for role in store::roles::all(tx, service_id)? {
+                let trusts = role.trust.iter().flat_map(|trust| &trust.accounts);
+                if trusts.into_iter().any(|one| one.account_id == partner) {
+                    revocations::end_sessions(tx, call, service_id, role.id, partner)?;
+                }
+            }
+            revocations::revoke(tx, call, service_id, &Revocation::Account(partner))
+        }
+        (SubscriptionState::Suspended, SubscriptionState::Active) => {
+            store::revocations::remove(tx, service_id, &Revocation::Account(partner))?;
+            Ok(())
+        }
+        (SubscriptionState::Active, SubscriptionState::Active)
+        | (SubscriptionState::Suspended, SubscriptionState::Suspended) => Ok(()),
+    }
+}
+
+fn subscribed(tx: &mut Tx<'_>, subscription: Subscription) -> Result<Subscribed, Error> {
+    let (service, other) = tx.as_account(subscription.owner_account_id, |tx| {
+        Ok::<_, Error>((store::services::find(tx, subscription.service_id)?, store::accounts::get(tx)?))
+    })?;
+    Ok(Subscribed { seen: Seen { subscription, other }, service })
+}
+
+/// What this Account subscribes to, oldest first.
+pub fn list_own(tx: &mut Tx<'_>, page: Page<SubscriptionId>) -> Result<Listed<Subscribed>, Error> {
+    store::subscribed_services::list(tx, page)?.try_map(|subscription| subscribed(tx, subscription))
+}
+
+/// One Subscription of this Account.
+pub fn find_own(tx: &mut Tx<'_>, id: SubscriptionId) -> Result<Subscribed, Error> {
+    let subscription = store::subscribed_services::find(tx, id)?;
+    subscribed(tx, subscription)
+}
+
+/// The roles that this Account's Subscription offers: those of the ceiling that the Service still has.
+pub fn offered(tx: &mut Tx<'_>, id: SubscriptionId) -> Result<Offered, Error> {
+    let subscription = store::subscribed_services::find(tx, id)?;
+    tx.as_account(subscription.owner_account_id, |tx| {
+        let service = store::services::find(tx, subscription.service_id)?;
+        let imported = bundles::imported(tx, &service)?;
+        let (mut ceiling, mut roles) = (Vec::new(), Vec::new());
+        for name in subscription.role_ids {
+            if !ceilings::exists(tx, &service, &imported, &name)? {
+                continue;
+            }
+            if let RoleName::Custom(id) = &name {
+                roles.push(store::roles::find(tx, *id)?);
+            }
+            ceiling.push(name);
+        }
+        Ok(Offered { imported, service, ceiling, roles })
+    })
+}
