@@ -10,7 +10,7 @@ pub struct Limits {
     /// How deep lists and maps may nest; the deepest real document that was met has 27. Reading YAML takes up to
     /// 21 KiB of stack for a level in a debug build, and a thread has 2 MiB; past 126 the JSON reader gives up on its own.
     pub depth: usize,
-    /// The most values and keys; GitHub's document has 500,000.
+    /// The most values and keys; the largest real document that was met has 430,000.
     pub nodes: usize,
     /// How many `$ref` may lead from one to the next.
     pub reference_chain: usize,

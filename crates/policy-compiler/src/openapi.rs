@@ -3,6 +3,7 @@
 //! Invariant: tolerant. What can be read in one way only is read, with a warning; what leaves a choice is refused.
 
 mod fields;
+mod parameters;
 mod paths;
 
 pub(crate) use paths::{Found, read as read_paths};

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use policy::operation::{Method, Operation, Segment, Template};
+use policy::operation::{Method, Operation, Template};
 
+use super::parameters::{In, Parameter};
 use super::{Dialect, fields};
 use crate::Limits;
 use crate::document::{Cursor, References};
@@ -16,35 +17,10 @@ use crate::finding::{Findings, quote, says};
 const MAX_PATH: usize = 2_048;
 /// The most segments in a path.
 const MAX_SEGMENTS: usize = 64;
-/// The longest name of a parameter or header, in bytes.
-const MAX_NAME: usize = 128;
 /// What references may repeat in the smallest document, in bytes.
 const SPARE_BYTES: usize = 1024 * 1024;
 /// What an entry costs, beside its text, in bytes.
-const ENTRY_BYTES: usize = 16;
-/// Headers that no document can have passed on: they speak of the connection, or change what a request is.
-const KEPT_BACK: [&str; 19] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "forwarded",
-    "via",
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-    "range",
-    "if-modified-since",
-    "cookie",
-];
-
+pub(super) const ENTRY_BYTES: usize = 16;
 /// An operation, and where it stands.
 #[derive(Debug)]
 pub(crate) struct Found<'a> {
@@ -93,10 +69,10 @@ pub(crate) fn read<'a>(
     reader.paths
 }
 
-struct Reader<'r, 'a> {
+pub(super) struct Reader<'r, 'a> {
     dialect: Dialect,
-    references: &'r mut References<'a>,
-    findings: &'r mut Findings,
+    pub(super) references: &'r mut References<'a>,
+    pub(super) findings: &'r mut Findings,
     limit: usize,
     /// What references may still repeat, in bytes: one path item can be referred to from a million paths.
     budget: usize,
@@ -274,37 +250,8 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn path_parameters(
-        &mut self,
-        template: &Template,
-        shared: &[Parameter<'a>],
-        own: &[Parameter<'a>],
-        place: Cursor<'a>,
-    ) {
-        let mut declared: Vec<_> = shared.iter().chain(own).filter(|parameter| parameter.kind == In::Path).collect();
-        for segment in template.segments() {
-            let (Segment::Parameter { name, .. } | Segment::Rest { name, .. }) = segment else { continue };
-            let before = declared.len();
-            declared.retain(|parameter| parameter.name.trim_start_matches('+') != &**name);
-            if declared.len() == before {
-                let message = format!("the path parameter {} is not declared", quote(name));
-                self.findings.warning(
-                    || place.pointer(),
-                    says("undeclared_path_parameter", message, "declare it with `in: path`"),
-                );
-            }
-        }
-        for parameter in declared {
-            let message = format!("the path has no parameter {}", quote(parameter.name));
-            self.findings.warning(
-                || parameter.at.pointer(),
-                says("unused_path_parameter", message, "leave it out, or name it in the path"),
-            );
-        }
-    }
-
     /// Whether so many bytes may still be repeated; if not, the document is refused.
-    fn spend(&mut self, bytes: usize, place: Cursor<'a>) -> bool {
+    pub(super) fn spend(&mut self, bytes: usize, place: Cursor<'a>) -> bool {
         let left = self.budget.checked_sub(bytes);
         if left.is_none() && self.budget > 0 {
             let says = says(
@@ -317,76 +264,6 @@ impl<'a> Reader<'_, 'a> {
         self.budget = left.unwrap_or_default();
         left.is_some()
     }
-
-    fn parameters(&mut self, holder: Cursor<'a>) -> Vec<Parameter<'a>> {
-        let Some(list) = holder.get("parameters") else { return Vec::new() };
-        if list.elements().next().is_none() && list.value() != crate::document::Value::List {
-            let message = format!("`parameters` is {} where a list belongs", list.value().name());
-            self.findings.warning(|| list.pointer(), says("not_a_list", message, "list the parameters"));
-        }
-        list.elements().filter_map(|place| self.parameter(place)).collect()
-    }
-
-    fn parameter(&mut self, at: Cursor<'a>) -> Option<Parameter<'a>> {
-        let target = self.references.follow(at).ok()?;
-        let name = target.get("name").and_then(Cursor::text);
-        let kind = target.get("in").and_then(Cursor::text);
-        let (Some(name), Some(kind)) = (name, kind) else {
-            self.findings.warning(
-                || at.pointer(),
-                says("bad_parameter", "the parameter has no `name` or no `in`; it does not count", "give it both"),
-            );
-            return None;
-        };
-        let kind = match kind {
-            "query" => In::Query,
-            "header" => In::Header,
-            "path" => In::Path,
-            "cookie" | "body" | "formData" => return None,
-            other => {
-                let message = format!("{} is no place for a parameter; it does not count", quote(other));
-                self.findings.warning(
-                    || at.pointer(),
-                    says("bad_parameter", message, "write `query`, `header`, `path` or `cookie`"),
-                );
-                return None;
-            }
-        };
-        if kind == In::Header && !passes(name) {
-            let message = format!("the header {} is never passed on", quote(name));
-            self.findings
-                .warning(|| at.pointer(), says("header_kept_back", message, "do without it behind the gateway"));
-            return None;
-        }
-        if !self.spend(ENTRY_BYTES + name.len(), at) {
-            return None;
-        }
-        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-            self.findings.warning(
-                || at.pointer(),
-                says(
-                    "bad_parameter",
-                    "the parameter's name is empty or too long; it does not count",
-                    "name it shortly",
-                ),
-            );
-            return None;
-        }
-        Some(Parameter { name, kind, at })
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum In {
-    Query,
-    Header,
-    Path,
-}
-
-struct Parameter<'a> {
-    name: &'a str,
-    kind: In,
-    at: Cursor<'a>,
 }
 
 fn tidy(operation: &mut Operation) {
@@ -398,15 +275,4 @@ fn tidy(operation: &mut Operation) {
 
 fn method(key: &str) -> Option<Method> {
     if key.len() > 7 { None } else { Method::parse(&key.to_ascii_uppercase()) }
-}
-
-/// Whether a header of this name may ever go upstream on a document's word.
-fn passes(name: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^`|~".contains(&byte);
-    let lower = name.to_ascii_lowercase();
-    !name.is_empty()
-        && name.bytes().all(token)
-        && !KEPT_BACK.contains(&lower.as_str())
-        && !lower.starts_with("proxy-")
-        && !lower.starts_with("x-forwarded-")
 }

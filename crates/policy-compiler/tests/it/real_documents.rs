@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use policy::settings::ServiceKind;
-use policy_compiler::{Imported, Limits, Severity, import};
+use policy_compiler::{Imported, Limits, Severity, compile, import, operations_of};
 
 /// One document, and what the counts of an independent parser say of it.
 struct Document {
@@ -111,5 +111,48 @@ fn k13_the_extension_turns_each_into_a_fhir_service() {
         );
         let classified = imported.operations.iter().filter(|operation| operation.fhir.is_some()).count();
         assert_eq!(classified > 0, document.fhir_like, "{}", document.file);
+    }
+}
+
+/// The document as a FHIR Service, if the folder is there.
+fn fhir(file: &str) -> Option<Imported> {
+    let text = std::fs::read_to_string(folder()?.join(file)).unwrap();
+    Some(imported(file, with_extension(&text).as_bytes()))
+}
+
+#[test]
+fn a_whole_server_of_dstu2_is_recognised_and_what_r4_has_not_is_told() {
+    let Some(imported) = fhir("rbren-fhir-swagger2.json") else { return };
+    assert_eq!(imported.types.len(), 92);
+    assert_eq!(imported.types.iter().filter(|found| !found.in_r4).count(), 16);
+    assert_eq!(imported.findings.iter().filter(|finding| finding.code == "type_not_in_r4").count(), 16);
+    assert!(imported.operations.iter().all(|operation| operation.fhir.is_some()));
+    let role = operations_of(&imported, &"patient/Patient.rs".parse().unwrap());
+    let keys: Vec<_> = role.iter().map(|index| imported.operations[*index as usize].key()).collect();
+    let expected = [
+        "GET:/Patient",
+        "GET:/Patient/_history",
+        "GET:/Patient/{id}",
+        "GET:/Patient/{id}/_history",
+        "GET:/Patient/{id}/_history/{vid}",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn documents_under_a_prefix_are_recognised_with_their_types_and_interactions() {
+    for (file, name, expected) in [
+        ("nhs-immunisation-fhir-api.yaml", "Immunization", "read create update delete search-type"),
+        ("nhs-nrlf-producer.yaml", "DocumentReference", "read create update delete search-type conditional"),
+        ("nhs-nrlf-consumer.yaml", "DocumentReference", "read search-type"),
+        ("cms-bcda-swagger.json", "Group", "operation"),
+        ("google-healthcare-v1beta1.json", "Observation", "create search-type operation conditional"),
+    ] {
+        let Some(imported) = fhir(file) else { return };
+        let found = imported.types.iter().find(|found| found.name.as_str() == name).unwrap();
+        let interactions: Vec<_> = found.interactions.iter().map(|interaction| interaction.as_str()).collect();
+        assert_eq!(interactions.join(" "), expected, "{file}");
+        let bundle = compile(crate::bundles::source(&imported)).unwrap();
+        assert!(bundle.parts().types.iter().any(|facts| facts.name.as_str() == name));
     }
 }
