@@ -108,7 +108,12 @@ fn engine(roles: u32) -> Engine {
         },
     };
     let source = Source {
-        service: bundle::Service { id: ServiceId::new(Uuid::from_u128(1)), account_id: owner(), kind: ServiceKind::Fhirv4, base_url: BASE.into() },
+        service: bundle::Service {
+            id: ServiceId::new(Uuid::from_u128(1)),
+            account_id: owner(),
+            kind: ServiceKind::Fhirv4,
+            base_url: BASE.into(),
+        },
         settings: Settings::for_kind(ServiceKind::Fhirv4),
         imported: &imported,
         roles: (0..roles).map(role).collect(),
@@ -124,7 +129,8 @@ fn engine(roles: u32) -> Engine {
     Engine::new(compile(source).expect("the bundle compiles"))
 }
 
-fn document() -> String {
+/// An OpenAPI document of every R4 type.
+pub fn document() -> String {
     let mut paths = serde_json::Map::new();
     let get = || serde_json::json!({ "get": { "responses": { "200": { "description": "ok" } } } });
     for name in fhir::r4().types() {

@@ -1,12 +1,19 @@
 //! `scripts/bench NAME [--json]`: what it costs, beside what it must not cost.
 
 mod decide;
+mod http;
+mod import;
 mod machine;
 mod report;
+mod tokens;
 
 use std::process::ExitCode;
 
-const NAMES: &[(&str, &str)] = &[("decide", "a decision in this process, from raw request to answer (K38)")];
+const NAMES: &[(&str, &str)] = &[
+    ("decide", "a decision in this process, from raw request to answer (K38)"),
+    ("import", "a document, from bytes to operations, types and findings"),
+    ("tokens", "POST /v1/token at a real control plane: latency, CPU time, rate"),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,6 +21,8 @@ fn main() -> ExitCode {
     let name = arguments.iter().find(|one| !one.starts_with("--")).map(String::as_str);
     let mut figures = match name {
         Some("decide") => decide::figures(),
+        Some("import") => import::figures(),
+        Some("tokens") => tokens::figures(),
         Some(other) => {
             eprintln!("no benchmark is called `{other}`; scripts/bench lists the names");
             return ExitCode::from(2);

@@ -67,7 +67,10 @@ pub fn show(title: &str, figures: &[Figure], as_json: bool) -> bool {
         println!("{}", serde_json::Value::Array(rows));
     } else {
         println!("{title}\n");
-        println!("{:<58} {:>9} {:>9} {:>9} {:>9}  {:<5} {:>9}  met", "what", "min", "median", "p95", "p99", "unit", "must");
+        println!(
+            "{:<58} {:>9} {:>9} {:>9} {:>9}  {:<5} {:>9}  met",
+            "what", "min", "median", "p95", "p99", "unit", "must"
+        );
         for one in figures {
             let must = one.must.map_or_else(|| "-".to_owned(), |must| format!("≤ {must}"));
             println!(
@@ -79,7 +82,13 @@ pub fn show(title: &str, figures: &[Figure], as_json: bool) -> bool {
                 one.p99,
                 one.unit,
                 must,
-                if one.must.is_none() { "-" } else if one.met() { "yes" } else { "NO" }
+                if one.must.is_none() {
+                    "-"
+                } else if one.met() {
+                    "yes"
+                } else {
+                    "NO"
+                }
             );
         }
     }
