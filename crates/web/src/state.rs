@@ -16,6 +16,8 @@ use crate::problem::Problem;
 
 /// Passwords hashed at the same time: each takes 19 MiB for a moment.
 const MAX_PASSWORDS: usize = 2;
+/// Documents read at the same time: one of 16 MiB takes some ten times that for a moment.
+const MAX_IMPORTS: usize = 2;
 /// How long a request waits for a place in the database or at the password hash before it is a 503.
 pub const MAX_WAIT: Duration = Duration::from_secs(3);
 
@@ -39,6 +41,7 @@ pub struct State {
     pub mail_waits: Arc<Notify>,
     database: Arc<Semaphore>,
     passwords: Arc<Semaphore>,
+    imports: Arc<Semaphore>,
 }
 
 impl fmt::Debug for State {
@@ -78,6 +81,7 @@ impl State {
             mail_waits: Arc::new(Notify::new()),
             database: Arc::new(Semaphore::new(parts.connections)),
             passwords: Arc::new(Semaphore::new(MAX_PASSWORDS)),
+            imports: Arc::new(Semaphore::new(MAX_IMPORTS)),
         })
     }
 
@@ -91,13 +95,29 @@ impl State {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = permit(&self.passwords).await?;
-        let worked = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
-        worked.await.map_err(|_| Problem::internal())
+        bounded(&self.passwords, work).await
     }
+
+    /// Runs what reads a document, at most two at a time, off the async threads.
+    pub async fn with_import<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        bounded(&self.imports, work).await
+    }
+}
+
+async fn bounded<T: Send + 'static>(
+    places: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let permit = permit(places).await?;
+    let span = tracing::Span::current();
+    let worked = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        span.in_scope(work)
+    });
+    worked.await.map_err(|_| Problem::internal())
 }
 
 async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
