@@ -3,12 +3,12 @@
 use actix_web::http::header::ETAG;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, delete, get, patch, post};
+use admin::Imported;
 use admin::roles::{After, Kind, Shown, operation_keys, writable};
 use chrono::{DateTime, Utc};
 use domain::{Name, Revision, Role};
 use policy::id::ServiceId;
 use policy::role::RoleName;
-use admin::Imported;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::state::State;

@@ -14,7 +14,8 @@ use admin::letter::{self, Mail};
 use chrono::TimeDelta;
 use domain::OutboxMail;
 use domain::account::PLATFORM;
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Message, SmtpTransport, Transport as _};
 use policy::id::AccountId;
 use store::StoreError;
@@ -28,6 +29,8 @@ const POLL: Duration = Duration::from_secs(2);
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// After so many attempts a letter is given up: by then, three days later, its link has expired.
 const MAX_ATTEMPTS: u32 = 16;
+/// The longest line of a mail (RFC 5322 section 2.1.1).
+const MAX_LINE_BYTES: usize = 998;
 /// Pauses between attempts double from the first to the longest.
 const FIRST_PAUSE_SECONDS: i64 = 5;
 /// See [`FIRST_PAUSE_SECONDS`].
@@ -119,7 +122,7 @@ impl Mailer {
             .to(Mailbox::new(None, to))
             .subject(mail.subject)
             .message_id(Some(format!("<{}@firewarden>", waiting.id)))
-            .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
+            .multipart(MultiPart::alternative().singlepart(plain(mail.text)).singlepart(SinglePart::html(mail.html)))
             .map_err(SendError::Message)
     }
 
@@ -172,6 +175,16 @@ impl Mailer {
         let again_at = state.clock.now() + pause(waiting.attempts);
         tracing::warn!(mail.id = %waiting.id, %error, %again_at, "a mail is put off");
         state.pool.transact(account_id, |tx| store::outbox::failed(tx, waiting, again_at))
+    }
+}
+
+/// The text as it is where it can be: a link that is read in the file itself is then whole.
+fn plain(text: String) -> SinglePart {
+    let builder = SinglePart::builder().header(ContentType::TEXT_PLAIN);
+    if text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) {
+        builder.header(ContentTransferEncoding::SevenBit).body(text.replace('\n', "\r\n"))
+    } else {
+        builder.body(text)
     }
 }
 

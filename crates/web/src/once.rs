@@ -79,7 +79,9 @@ pub struct Answer {
     etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
-    body: Value,
+    /// JSON, as it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     secret: bool,
 }
 
@@ -91,8 +93,8 @@ impl Answer {
 
     /// This status with this body.
     pub fn of(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_value(body).map_err(|_| Problem::internal())?;
-        Ok(Self { status: status.as_u16(), etag: None, location: None, body, secret: false })
+        let body = serde_json::to_string(body).map_err(|_| Problem::internal())?;
+        Ok(Self { status: status.as_u16(), etag: None, location: None, body: Some(body), secret: false })
     }
 
     /// With the ETag of this revision.
@@ -118,8 +120,8 @@ impl Answer {
 
     /// What is kept: of a secret, or of what is very large, only that it was done.
     fn kept(&self) -> Result<Value, Problem> {
-        let large = self.body.to_string().len() > MAX_KEPT_BYTES;
-        let kept = if self.secret || large { Self { body: Value::Null, ..self.clone() } } else { self.clone() };
+        let large = self.body.as_ref().is_some_and(|body| body.len() > MAX_KEPT_BYTES);
+        let kept = if self.secret || large { Self { body: None, ..self.clone() } } else { self.clone() };
         serde_json::to_value(kept).map_err(|_| Problem::internal())
     }
 
@@ -144,8 +146,8 @@ impl Answer {
             }
         }
         match self.body {
-            Value::Null => response.finish(),
-            body => response.insert_header((CONTENT_TYPE, "application/json")).body(body.to_string()),
+            None => response.finish(),
+            Some(body) => response.insert_header((CONTENT_TYPE, "application/json")).body(body),
         }
     }
 }
