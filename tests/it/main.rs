@@ -1,3 +1,4 @@
 //! All integration tests: one package, one binary.
 
+mod docs;
 mod layers;
