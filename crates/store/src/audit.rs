@@ -6,8 +6,8 @@ use policy::audit::{Effect, Entry, Record};
 use policy::id::{AccountId, AuditId, GatewayId, RequestId, ServiceId};
 use policy::reason::Reason;
 
-use crate::connection::dual;
 use crate::error::StoreError;
+use crate::multi::dual;
 use crate::page::{Listed, Page};
 use crate::schema::audit_entries;
 use crate::tx::Tx;
@@ -80,8 +80,8 @@ struct NewRow {
     principal: Option<String>,
     principal_account_id: Option<Id>,
     act_account_id: Option<Id>,
-    decision: Option<&'static str>,
-    reason: Option<&'static str>,
+    decision: Option<String>,
+    reason: Option<String>,
     resource_type: Option<String>,
     patient: Option<String>,
     entry: String,
@@ -118,8 +118,8 @@ impl NewRow {
             principal: decision.and_then(|decision| decision.principal.id.as_deref().map(storable)),
             principal_account_id: decision.and_then(|decision| decision.principal.account_id.map(Id::from)),
             act_account_id: decision.and_then(|decision| decision.principal.act_account_id.map(Id::from)),
-            decision: decision.map(|decision| word(decision.effect)),
-            reason: reason.map(Reason::as_str),
+            decision: decision.map(|decision| word(decision.effect).to_owned()),
+            reason: reason.map(|reason| reason.as_str().to_owned()),
             resource_type: decision.and_then(|decision| decision.resource_type.as_deref().map(storable)),
             patient: decision.and_then(|decision| decision.patient.as_deref().map(storable)),
             entry: serde_json::to_string(entry).map_err(|_| StoreError::Corrupt(WHAT))?,

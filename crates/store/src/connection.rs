@@ -11,35 +11,8 @@ use std::str::FromStr;
 use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection, TransactionManager};
 use diesel::{PgConnection, SqliteConnection};
 
-use crate::StoreError;
-
-/// One connection to either database.
-#[derive(diesel::MultiConnection)]
-pub(crate) enum Conn {
-    Postgresql(PgConnection),
-    Sqlite(SqliteConnection),
-}
-
-impl fmt::Debug for Conn {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Postgresql(_) => "Postgresql(..)",
-            Self::Sqlite(_) => "Sqlite(..)",
-        })
-    }
-}
-
-/// Runs the same expression with the connection of either database: for what the enum itself
-/// cannot say (`ON CONFLICT`, several rows in one insert).
-macro_rules! dual {
-    ($conn:expr, $inner:ident => $body:expr) => {
-        match $conn {
-            $crate::connection::Conn::Postgresql($inner) => $body,
-            $crate::connection::Conn::Sqlite($inner) => $body,
-        }
-    };
-}
-pub(crate) use dual;
+use crate::error::StoreError;
+use crate::multi::{Conn, dual};
 
 /// Which database: `sqlite:PATH`, or `postgres://…`. Its password is never shown.
 #[derive(Clone, PartialEq, Eq)]

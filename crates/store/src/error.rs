@@ -34,14 +34,13 @@ impl StoreError {
     /// Translates a fault of the database; `what` names what the statement was about.
     pub(crate) fn of(fault: &Fault, what: &'static str) -> Self {
         match fault {
-            Fault::NotFound => Self::NotFound,
-            Fault::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Conflict(what),
             // Foreign keys hold the account, so what is missing is missing from this account.
-            Fault::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::NotFound,
+            Fault::NotFound | Fault::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::NotFound,
+            Fault::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Conflict(what),
             Fault::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Busy,
             Fault::DatabaseError(kind, information) => {
                 let text = information.message();
-                if text.contains("database is locked") || text.contains("lock timeout") {
+                if ["database is locked", "lock timeout", "deadlock detected"].iter().any(|busy| text.contains(busy)) {
                     return Self::Busy;
                 }
                 tracing::error!(db.what = what, db.kind = ?kind, db.message = text, "a statement failed");

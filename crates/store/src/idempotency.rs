@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use domain::SecretHash;
 
-use crate::connection::dual;
 use crate::error::StoreError;
+use crate::multi::dual;
 use crate::schema::idempotency;
 use crate::tx::Tx;
 use crate::types::{At, Json};

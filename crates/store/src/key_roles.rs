@@ -5,6 +5,7 @@ use domain::KeyRoles;
 use policy::id::{KeyId, ServiceId};
 
 use crate::error::StoreError;
+use crate::multi::dual;
 use crate::schema::key_roles;
 use crate::tx::Tx;
 use crate::types::{At, Id, Json, big};
@@ -41,30 +42,22 @@ impl TryFrom<Row> for KeyRoles {
 pub fn put(tx: &mut Tx<'_>, roles: &KeyRoles) -> Result<(), StoreError> {
     let own = tx.own();
     let role_ids = Json::of(&roles.role_ids, WHAT)?;
-    let changed = tx.run(WHAT, |connection| {
-        diesel::update(
-            key_roles::table
-                .filter(key_roles::account_id.eq(own))
-                .filter(key_roles::key_id.eq(Id::from(roles.key_id)))
-                .filter(key_roles::service_id.eq(Id::from(roles.service_id))),
-        )
-        .set((key_roles::role_ids.eq(role_ids.clone()), key_roles::updated_at.eq(At::from(roles.updated_at))))
-        .execute(connection)
-    })?;
-    if changed != 0 {
-        return Ok(());
-    }
+    let values = (
+        key_roles::account_id.eq(own),
+        key_roles::key_id.eq(Id::from(roles.key_id)),
+        key_roles::service_id.eq(Id::from(roles.service_id)),
+        key_roles::service_account_id.eq(Id::from(roles.service_account_id)),
+        key_roles::role_ids.eq(role_ids.clone()),
+        key_roles::updated_at.eq(At::from(roles.updated_at)),
+    );
+    let changed = (key_roles::role_ids.eq(role_ids), key_roles::updated_at.eq(At::from(roles.updated_at)));
     tx.run(WHAT, |connection| {
-        diesel::insert_into(key_roles::table)
-            .values((
-                key_roles::account_id.eq(own),
-                key_roles::key_id.eq(Id::from(roles.key_id)),
-                key_roles::service_id.eq(Id::from(roles.service_id)),
-                key_roles::service_account_id.eq(Id::from(roles.service_account_id)),
-                key_roles::role_ids.eq(role_ids),
-                key_roles::updated_at.eq(At::from(roles.updated_at)),
-            ))
-            .execute(connection)
+        dual!(connection, c => diesel::insert_into(key_roles::table)
+            .values(values)
+            .on_conflict((key_roles::account_id, key_roles::key_id, key_roles::service_id))
+            .do_update()
+            .set(changed)
+            .execute(c))
     })
     .map(drop)
 }

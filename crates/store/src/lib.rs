@@ -18,6 +18,7 @@ pub mod key_roles;
 pub mod keys;
 pub mod members;
 mod migrations;
+mod multi;
 pub mod outbox;
 mod page;
 pub mod people;

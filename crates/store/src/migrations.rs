@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::connection::{Conn, DatabaseUrl, Use, connect};
+use crate::connection::{DatabaseUrl, Use, connect};
 use crate::error::StoreError;
+use crate::multi::Conn;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRESQL: EmbeddedMigrations = embed_migrations!("../../migrations/postgresql");
@@ -38,6 +39,7 @@ pub(crate) fn run(connection: &mut Conn) -> Result<Vec<String>, StoreError> {
     ran.map_err(failed)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn failed(fault: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     StoreError::Refused(format!("the migration failed: {fault}"))
 }

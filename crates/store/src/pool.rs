@@ -10,10 +10,11 @@ use std::time::Duration;
 use diesel::prelude::*;
 use policy::id::AccountId;
 
-use crate::connection::{Conn, DatabaseUrl, Manager, Use, begin, commit, connect, rollback};
+use crate::connection::{DatabaseUrl, Manager, Use, begin, commit, connect, rollback};
 use crate::directory::{Found, Lookup};
 use crate::error::StoreError;
 use crate::migrations;
+use crate::multi::Conn;
 use crate::tx::Tx;
 
 /// How large the pool is, and how long it lets callers wait.

@@ -7,6 +7,7 @@ use policy::id::{AccountId, KeyId, RoleId, RoleSessionId, ServiceId, TokenId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::multi::dual;
 use crate::schema::revocations;
 use crate::tx::Tx;
 use crate::types::{At, Id, big};
@@ -48,35 +49,37 @@ pub fn put(
     let own = tx.own();
     let (kind, subject, other) = columns(revocation);
     let until = At::from(until);
-    let found: Option<At> = tx.run(WHAT, |connection| {
-        revocations::table
-            .find((own, Id::from(service_id), kind, subject, other))
-            .select(revocations::until)
-            .first(connection)
-            .optional()
+    let values = (
+        revocations::account_id.eq(own),
+        revocations::service_id.eq(Id::from(service_id)),
+        revocations::kind.eq(kind),
+        revocations::subject.eq(subject),
+        revocations::other.eq(other),
+        revocations::until.eq(until),
+    );
+    tx.run(WHAT, |connection| {
+        dual!(connection, c => diesel::insert_into(revocations::table)
+            .values(values)
+            .on_conflict((
+                revocations::account_id,
+                revocations::service_id,
+                revocations::kind,
+                revocations::subject,
+                revocations::other,
+            ))
+            .do_nothing()
+            .execute(c))
     })?;
-    match found {
-        Some(kept) if DateTime::from(kept) >= DateTime::from(until) => Ok(()),
-        Some(_) => tx.change_one(WHAT, |connection| {
-            diesel::update(revocations::table.find((own, Id::from(service_id), kind, subject, other)))
-                .set(revocations::until.eq(until))
-                .execute(connection)
-        }),
-        None => tx
-            .run(WHAT, |connection| {
-                diesel::insert_into(revocations::table)
-                    .values((
-                        revocations::account_id.eq(own),
-                        revocations::service_id.eq(Id::from(service_id)),
-                        revocations::kind.eq(kind),
-                        revocations::subject.eq(subject),
-                        revocations::other.eq(other),
-                        revocations::until.eq(until),
-                    ))
-                    .execute(connection)
-            })
-            .map(drop),
-    }
+    tx.run(WHAT, |connection| {
+        diesel::update(
+            revocations::table
+                .find((own, Id::from(service_id), kind, subject, other))
+                .filter(revocations::until.lt(until)),
+        )
+        .set(revocations::until.eq(until))
+        .execute(connection)
+    })
+    .map(drop)
 }
 
 /// Takes a revocation back (a partner that was suspended is active again); says whether there was one.

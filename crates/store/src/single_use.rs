@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use domain::SecretHash;
 
-use crate::connection::dual;
 use crate::directory::{self, Lookup};
 use crate::error::StoreError;
+use crate::multi::dual;
 use crate::schema::single_use;
 use crate::tx::Tx;
 use crate::types::{At, Json};

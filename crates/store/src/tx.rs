@@ -10,8 +10,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use policy::id::AccountId;
 
-use crate::connection::Conn;
 use crate::error::StoreError;
+use crate::multi::Conn;
 use crate::types::Id;
 
 /// A transaction of one account. [`crate::Pool::transact`] makes and ends it.

@@ -18,7 +18,7 @@ use diesel::sqlite::Sqlite;
 use uuid::Uuid;
 
 use crate::StoreError;
-use crate::connection::MultiBackend;
+use crate::multi::MultiBackend;
 
 /// SQL type of an id.
 #[derive(Clone, Copy, Debug, Default, QueryId, SqlType)]

@@ -16,30 +16,33 @@ use policy::id::{AccountId, RequestId};
 use store::{DatabaseUrl, Pool, PoolOptions, StoreError, Tx, accounts};
 use uuid::Uuid;
 
+/// How many databases this process has made.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
 /// One database of a test, empty but for its schema.
-pub struct Database {
+pub(crate) struct Database {
     /// `sqlite` or `postgresql`, for messages.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// What the store is opened with.
-    pub url: DatabaseUrl,
+    pub(crate) url: DatabaseUrl,
     /// The store, with [`options`].
-    pub pool: Pool,
+    pub(crate) pool: Pool,
     /// The owner's URL, on PostgreSQL.
-    pub owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// The URL that serves, on PostgreSQL.
-    pub app: Option<String>,
+    pub(crate) app: Option<String>,
     random: Random,
     _folder: Option<tempfile::TempDir>,
     dropped: Option<(String, String)>,
 }
 
 /// Four connections, so that tests have more callers than connections.
-pub fn options() -> PoolOptions {
+pub(crate) fn options() -> PoolOptions {
     PoolOptions { connections: 4, acquire_timeout: Duration::from_secs(30), kill_at: None }
 }
 
 /// Runs the test on every kind of database that there is.
-pub fn on_both(test: impl Fn(&Database)) {
+pub(crate) fn on_both(test: impl Fn(&Database)) {
     test(&Database::sqlite());
     if let Some(database) = Database::postgresql() {
         test(&database);
@@ -47,7 +50,7 @@ pub fn on_both(test: impl Fn(&Database)) {
 }
 
 /// Runs the test on PostgreSQL, if there is one.
-pub fn on_postgresql(test: impl FnOnce(&Database, &str, &str)) {
+pub(crate) fn on_postgresql(test: impl FnOnce(&Database, &str, &str)) {
     if let Some(database) = Database::postgresql() {
         let (owner, app) = (database.owner.clone().unwrap(), database.app.clone().unwrap());
         test(&database, &owner, &app);
@@ -55,21 +58,21 @@ pub fn on_postgresql(test: impl FnOnce(&Database, &str, &str)) {
 }
 
 /// The moment at which tests start.
-pub fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_780_000_000, 123_456_000).unwrap()
 }
 
-pub fn later(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn later(seconds: i64) -> DateTime<Utc> {
     now() + TimeDelta::seconds(seconds)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a raw connection, to look behind the store's back; its kind is fixed")]
-pub fn raw(url: &str) -> PgConnection {
+pub(crate) fn raw(url: &str) -> PgConnection {
     PgConnection::establish(url).unwrap()
 }
 
 impl Database {
-    pub fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("test.db").display()).parse().unwrap();
         let pool = Pool::open(&url, &options()).unwrap();
@@ -86,7 +89,7 @@ impl Database {
     }
 
     /// A new database on the server of the environment; none, and a clear word, without one.
-    pub fn postgresql() -> Option<Self> {
+    pub(crate) fn postgresql() -> Option<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let urls = (variable("FIREWARDEN_TEST_POSTGRES"), variable("FIREWARDEN_TEST_POSTGRES_APP"));
         let (Some(owner), Some(app)) = urls else {
@@ -95,7 +98,6 @@ impl Database {
             eprintln!("skipped on PostgreSQL: FIREWARDEN_TEST_POSTGRES is not set (`scripts/postgres start DIR`)");
             return None;
         };
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("fw_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         raw(&owner).batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let (owner_url, app_url) = (in_database(&owner, &name), in_database(&app, &name));
@@ -115,17 +117,17 @@ impl Database {
     }
 
     /// A fresh id.
-    pub fn uuid(&self) -> Uuid {
+    pub(crate) fn uuid(&self) -> Uuid {
         self.random.uuid(now())
     }
 
     /// A call of the platform itself.
-    pub fn call(&self, account_id: AccountId) -> Call {
+    pub(crate) fn call(&self, account_id: AccountId) -> Call {
         Call::new(account_id, Actor::System, now(), RequestId::new(self.uuid()), self.random.clone())
     }
 
     /// A new account.
-    pub fn account(&self) -> AccountId {
+    pub(crate) fn account(&self) -> AccountId {
         let account =
             Account { id: AccountId::new(self.uuid()), name: "Ann's Clinic".parse().unwrap(), created_at: now() };
         self.within(account.id, |tx| accounts::insert(tx, &account)).unwrap();
@@ -133,7 +135,7 @@ impl Database {
     }
 
     /// Runs `work` in one transaction of that account.
-    pub fn within<T>(
+    pub(crate) fn within<T>(
         &self,
         account_id: AccountId,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
@@ -142,7 +144,7 @@ impl Database {
     }
 
     /// Runs `work` for the platform.
-    pub fn platform<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn platform<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.pool.transact(PLATFORM, work)
     }
 }
@@ -156,7 +158,7 @@ impl Drop for Database {
 }
 
 /// The same URL for another database of the server.
-pub fn in_database(url: &str, name: &str) -> String {
+pub(crate) fn in_database(url: &str, name: &str) -> String {
     let (base, query) = url.split_once('?').map_or((url, String::new()), |(base, query)| (base, format!("?{query}")));
     let (scheme, rest) = base.split_once("://").unwrap();
     let authority = rest.split('/').next().unwrap_or_default();
