@@ -89,7 +89,7 @@ impl Pool {
     /// Runs `work` in one transaction of that account: all of it is kept, durably, or nothing.
     ///
     /// After a failed statement nothing is kept even if `work` says `Ok`: a database that undid a part
-    /// must not have the rest taken for the whole.
+    /// must not have the rest taken for the whole. `work` does not call the pool again: it would wait for itself.
     pub fn transact<T, E: From<StoreError>>(
         &self,
         account_id: AccountId,

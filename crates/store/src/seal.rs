@@ -149,37 +149,37 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_at_its_own_place() {
         let sealer = sealer();
-        let sealed = sealer.seal(PLACE, b"secret").unwrap();
-        assert_eq!(sealer.open(PLACE, &sealed).unwrap(), b"secret");
-        assert!(!sealed.windows(6).any(|part| part == b"secret"));
-        assert_ne!(sealer.seal(PLACE, b"secret").unwrap(), sealed, "no two seals of one value are alike");
+        let bytes = sealer.seal(PLACE, b"secret").unwrap();
+        assert_eq!(sealer.open(PLACE, &bytes).unwrap(), b"secret");
+        assert!(!bytes.windows(6).any(|part| part == b"secret"));
+        assert_ne!(sealer.seal(PLACE, b"secret").unwrap(), bytes, "no two seals of one value are alike");
     }
 
     #[test]
     fn e22_it_opens_nowhere_else() {
         let sealer = sealer();
-        let sealed = sealer.seal(PLACE, b"secret").unwrap();
+        let bytes = sealer.seal(PLACE, b"secret").unwrap();
         for place in [
             Place { account: "acct_b", ..PLACE },
             Place { purpose: "outbox", ..PLACE },
             Place { id: "2", ..PLACE },
             Place { account: "acct_asigning_key", purpose: "", ..PLACE },
         ] {
-            assert_eq!(sealer.open(place, &sealed), Err(SealError::Closed), "{place:?}");
+            assert_eq!(sealer.open(place, &bytes), Err(SealError::Closed), "{place:?}");
         }
-        assert_eq!(self::sealer().open(PLACE, &sealed), Err(SealError::Closed), "another key");
-        assert_eq!(sealer.derived("cursor").unwrap().open(PLACE, &sealed), Err(SealError::Closed), "another use");
+        assert_eq!(self::sealer().open(PLACE, &bytes), Err(SealError::Closed), "another key");
+        assert_eq!(sealer.derived("cursor").unwrap().open(PLACE, &bytes), Err(SealError::Closed), "another use");
     }
 
     #[test]
     fn a_changed_value_does_not_open() {
         let sealer = sealer();
-        let sealed = sealer.seal(PLACE, b"secret").unwrap();
-        for index in 0..sealed.len() {
-            let mut changed = sealed.clone();
+        let bytes = sealer.seal(PLACE, b"secret").unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
             changed[index] ^= 1;
             assert_eq!(sealer.open(PLACE, &changed), Err(SealError::Closed), "byte {index}");
-            assert_eq!(sealer.open(PLACE, &sealed[..index]), Err(SealError::Closed), "cut at {index}");
+            assert_eq!(sealer.open(PLACE, &bytes[..index]), Err(SealError::Closed), "cut at {index}");
         }
     }
 

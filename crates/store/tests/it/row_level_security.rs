@@ -176,7 +176,7 @@ fn b06_a_thousand_accounts_share_four_connections_and_each_sees_its_own_rows() {
         });
         for (account, key) in &accounts {
             let listed = database.pool.read(*account, |tx| keys::list(tx, Page::first(9))).unwrap();
-            assert_eq!(listed.items, [key.clone()]);
+            assert_eq!(listed.items, std::slice::from_ref(key));
         }
     });
 }

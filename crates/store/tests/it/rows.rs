@@ -36,14 +36,14 @@ fn everything_reads_back_as_it_was_written() {
                 assert_eq!(subscriptions::find(tx, world.subscription.id)?, world.subscription);
                 assert_eq!(subscribed_services::find(tx, world.subscribed.id)?, world.subscribed);
                 assert_eq!(keys::find(tx, world.key.id)?, world.key);
-                assert_eq!(key_roles::all(tx, world.key.id)?, [world.key_roles.clone()]);
+                assert_eq!(key_roles::all(tx, world.key.id)?, std::slice::from_ref(&world.key_roles));
                 assert_eq!(role_sessions::find(tx, world.role_session.id)?, world.role_session);
                 assert_eq!(gateways::find(tx, world.gateway.id)?, world.gateway);
                 assert_eq!(signing_keys::active(tx, world.service.id, KeyPurpose::Token)?, world.signing_key);
                 assert_eq!(bundles::latest(tx, world.service.id)?, Some(world.bundle.clone()));
                 assert_eq!(bundles::find(tx, world.service.id, 1)?, world.bundle);
-                assert_eq!(revocations::all(tx, world.service.id, now())?, [world.revocation.clone()]);
-                assert_eq!(admin_events::list(tx, Page::first(1))?.items, [world.event.clone()]);
+                assert_eq!(revocations::all(tx, world.service.id, now())?, std::slice::from_ref(&world.revocation));
+                assert_eq!(admin_events::list(tx, Page::first(1))?.items, std::slice::from_ref(&world.event));
                 Ok(())
             })
             .unwrap();

@@ -61,6 +61,22 @@ fn c02_a_link_is_gone_at_its_expiry_though_nothing_swept_it() {
 }
 
 #[test]
+fn looking_at_a_link_does_not_use_it_and_shows_only_what_would_work() {
+    on_both(|database| {
+        let (account, link) = (database.account(), hash(database));
+        put(database, account, "inv_1", &link);
+        let peek = |purpose, at| database.within(account, |tx| single_use::peek(tx, purpose, &link, at)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(peek(Purpose::Invitation, now()).as_deref(), Some("inv_1"));
+        }
+        assert_eq!(peek(Purpose::SignUp, now()), None);
+        assert_eq!(peek(Purpose::Invitation, later(60)), None);
+        assert!(matches!(take(database, account, Purpose::Invitation, &link, now()), Take::Taken { .. }));
+        assert_eq!(peek(Purpose::Invitation, now()), None);
+    });
+}
+
+#[test]
 fn a_new_link_ends_the_one_before_of_the_same_subject_only() {
     on_both(|database| {
         let account = database.account();

@@ -66,6 +66,7 @@ const PLATFORM: &[&str] = &[
 ];
 
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one table, a line for each function")]
 fn rows() -> Vec<(&'static str, Row)> {
     use Row::{Names, Own};
     vec![
@@ -158,6 +159,7 @@ fn rows() -> Vec<(&'static str, Row)> {
             did(signing_keys::insert(tx, &world::signing_key(database, a.service.id, KeyPurpose::Bundle)))
         })),
         ("signing_keys::set_state", Names(|_, a, tx| did(signing_keys::set_state(tx, &a.signing_key.kid, KeyState::Retired)))),
+        ("single_use::peek", Names(|_, a, tx| any(single_use::peek(tx, Purpose::Invitation, &a.link, now())))),
         ("single_use::put", Own(|database, _, tx| {
             did(single_use::put(tx, Purpose::Invitation, LINK_SUBJECT, &world::hash(database), &json!(1), later(60)))
         })),
