@@ -80,7 +80,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     call: &Call,
     platform: Platform<'_>,
-    (service_id, id, expected): (ServiceId, SubscriptionId, Revision),
+    (service_id, id, expected): (ServiceId, SubscriptionId, Option<Revision>),
     change: Change,
 ) -> Result<Seen, Error> {
     let service = store::services::find(tx, service_id)?;
@@ -91,7 +91,7 @@ pub fn update(
     };
     let state = change.state.unwrap_or(before.state);
     let mut after = Subscription { role_ids, state, updated_at: call.now, ..before.clone() };
-    after.revision = store::subscriptions::update(tx, &after, expected)?;
+    after.revision = store::subscriptions::update(tx, &after, expected.unwrap_or(before.revision))?;
     revoke(tx, call, &before, state)?;
 
     let event = AdminEvent::new(call, "subscription.update", &id).changing(
