@@ -1,0 +1,91 @@
+//! The record of a decision, made from the decision itself: what is logged is what is enforced.
+//!
+//! Invariant: names only. No token, no query value, no body, and no path as it came is ever copied.
+
+use policy::audit::{DecisionRecord, Effect, MAX_FIELD_BYTES, MAX_NAMES, Principal};
+use policy::bundle::Bundle;
+use policy::claims::Claims;
+use policy::decision::{Decision, Related, Verdict};
+
+use crate::bearer::Credential;
+
+/// What the record needs beside the decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who called, or why nobody counts.
+    pub credential: &'a Credential,
+    /// The bundle that decided, when there was one.
+    pub bundle: Option<&'a Bundle>,
+    /// The method as it came.
+    pub method: &'a str,
+    /// The peer's address.
+    pub ip: Option<&'a str>,
+    /// How long the decision took.
+    pub micros: u64,
+}
+
+/// The record of one decision.
+#[must_use]
+pub fn decision(decision: &Decision, seen: &Seen<'_>) -> DecisionRecord {
+    let (effect, status) = match decision.verdict {
+        Verdict::Permit => (Effect::Permit, None),
+        Verdict::Deny { status, .. } => (Effect::Deny, Some(status)),
+    };
+    let claims = seen.credential.claims();
+    DecisionRecord {
+        principal: claims.map_or_else(anonymous, principal),
+        token_hash: seen.credential.token_hash.clone(),
+        ip: seen.ip.map(cut),
+        method: cut(seen.method),
+        operation: operation(decision, seen.bundle),
+        interaction: decision.interaction.map(|interaction| interaction.as_str().to_owned()),
+        resource_type: decision.resource_type.as_deref().map(cut),
+        resource_id: decision.resource_id.as_deref().map(cut),
+        patient: claims.and_then(|claims| claims.patient.as_deref()).map(cut),
+        fields_used: names(decision.fields_used.iter().map(String::as_str)),
+        fields_ignored: names(decision.fields_ignored.iter().map(String::as_str)),
+        effect,
+        status,
+        reason: decision.reason(),
+        phase: decision.phase as u8,
+        rules: names(decision.rules.iter().map(String::as_str)),
+        obligations: names(decision.obligations.iter().map(policy::decision::Obligation::name)),
+        related: names(decision.related.iter().map(related)),
+        micros: seen.micros,
+        mode: "enforce".to_owned(),
+    }
+}
+
+fn anonymous() -> Principal {
+    Principal { kind: "anonymous".to_owned(), ..Principal::default() }
+}
+
+fn principal(claims: &Claims) -> Principal {
+    Principal {
+        kind: claims.kind.as_str().to_owned(),
+        id: Some(cut(&claims.sub)),
+        account_id: claims.account_id,
+        client_id: claims.client_id.as_deref().map(cut),
+        act: claims.act.as_ref().map(|actor| cut(&actor.sub)),
+        act_account_id: claims.act.as_ref().map(|actor| actor.account_id),
+    }
+}
+
+fn operation(decision: &Decision, bundle: Option<&Bundle>) -> Option<String> {
+    let index = usize::try_from(decision.operation?).ok()?;
+    bundle?.parts().operations.get(index).map(|operation| cut(&operation.template.to_string()))
+}
+
+fn related(one: &Related) -> String {
+    let verdict = if one.permit { "permit" } else { "deny" };
+    format!("{verdict} {} {}", one.via, one.resource_type)
+}
+
+fn names(list: impl Iterator<Item = impl AsRef<str>>) -> Vec<String> {
+    list.take(MAX_NAMES).map(|name| cut(name.as_ref())).collect()
+}
+
+/// The text, cut at a character's border to what a field may hold.
+fn cut(text: &str) -> String {
+    text.get(..text.floor_char_boundary(MAX_FIELD_BYTES)).unwrap_or_default().to_owned()
+}
