@@ -12,3 +12,6 @@ pub mod spool;
 pub use recovery::Recovered;
 pub use shipment::Batch;
 pub use spool::{Full, Level, Options, Room, Said, Spool};
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,10 @@ mod revocation;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use policy::Reason;
 use policy::bundle::Bundle;
 use policy::claims::{Claims, LEEWAY_SECONDS, MAX_TOKEN_BYTES};
 use policy::request::{Caller, Header};
-use policy::Reason;
 
 use crate::hash::{hex, sha256};
 use crate::jws::Compact;

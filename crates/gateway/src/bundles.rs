@@ -255,3 +255,6 @@ fn follows_current(manifest: &Manifest, current: &Manifest) -> Result<(), Refuse
         Some(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

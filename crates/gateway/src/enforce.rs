@@ -107,14 +107,9 @@ impl Gateway {
 fn answer(judged: &Judged) -> Released {
     let engine = judged.snapshot.as_deref().map(Snapshot::engine);
     match judged.decision.action {
-        Action::Answer(status) if judged.decision.permits() => Released {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            reason: None,
-            released: 0,
-            dropped: 0,
-        },
+        Action::Answer(status) if judged.decision.permits() => {
+            Released { status, headers: Vec::new(), body: Vec::new(), reason: None, released: 0, dropped: 0 }
+        }
         // A permit with nothing to do would be a fault of ours: it is a denial.
         _ if judged.decision.permits() => refuse(judged.snapshot.as_deref(), 503),
         _ => decision::refuse(engine, &judged.decision),

@@ -113,9 +113,7 @@ impl Enrolment {
 
 fn pinned(index: usize, jwk: &Value) -> Result<(String, Key), InvalidEnrolment> {
     let kid = jwk.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty());
-    let kid =
-        kid.ok_or_else(|| InvalidEnrolment::BundleKey { index, reason: "has no `kid`".to_owned() })?.to_owned();
+    let kid = kid.ok_or_else(|| InvalidEnrolment::BundleKey { index, reason: "has no `kid`".to_owned() })?.to_owned();
     let key = Key::from_jwk(Algorithm::EdDsa, &jwk.to_string());
-    key.map(|key| (kid, key))
-        .map_err(|invalid| InvalidEnrolment::BundleKey { index, reason: invalid.to_string() })
+    key.map(|key| (kid, key)).map_err(|invalid| InvalidEnrolment::BundleKey { index, reason: invalid.to_string() })
 }

@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for Reader {
 
 /// Reads one JSON object; none when it is anything else, or a name stands in it twice.
 #[must_use]
-pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(bytes) {
         Ok(Strict(Value::Object(object))) => Some(object),
         _ => None,
@@ -86,7 +86,9 @@ mod tests {
     #[test]
     fn a_name_stands_once() {
         assert!(object(br#"{"a":1,"b":{"c":[{"d":null}]}}"#).is_some());
-        for text in ["", "[]", "{", r#"{"a":1,"a":1}"#, r#"{"b":[{"c":1,"c":2}]}"#, r#"{"a":1e999}"#, "{}x", "\u{feff}{}"] {
+        for text in
+            ["", "[]", "{", r#"{"a":1,"a":1}"#, r#"{"b":[{"c":1,"c":2}]}"#, r#"{"a":1e999}"#, "{}x", "\u{feff}{}"]
+        {
             assert!(object(text.as_bytes()).is_none(), "{text}");
         }
     }

@@ -82,6 +82,14 @@ impl Judged {
         self.snapshot.as_ref().map(|snapshot| snapshot.manifest().version)
     }
 
+    /// The operation as the Service's document names it (`GET:/Patient/{id}`), once it was found.
+    #[must_use]
+    pub fn operation(&self) -> Option<String> {
+        let index = usize::try_from(self.decision.operation?).ok()?;
+        let operations = &self.snapshot.as_ref()?.bundle().parts().operations;
+        operations.get(index).map(policy::operation::Operation::key)
+    }
+
     /// What the Service says of a spool that is full; without a bundle, the strictest.
     pub(crate) fn audit_policy(&self) -> AuditPolicy {
         self.snapshot.as_ref().map_or(AuditPolicy::NeverLose, |snapshot| snapshot.bundle().parts().settings.audit)
@@ -142,7 +150,13 @@ impl Gateway {
         Judged { at, request_id, snapshot, credential, decision, method, ip, elapsed, origin, sent }
     }
 
-    fn outcome(&self, snapshot: &Snapshot, credential: &Credential, inbound: &Inbound<'_>, at: DateTime<Utc>) -> Outcome {
+    fn outcome(
+        &self,
+        snapshot: &Snapshot,
+        credential: &Credential,
+        inbound: &Inbound<'_>,
+        at: DateTime<Utc>,
+    ) -> Outcome {
         if self.bundles.stale(snapshot, at) {
             return decision::stale_or_absent().into();
         }

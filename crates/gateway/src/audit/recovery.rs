@@ -69,11 +69,7 @@ pub(super) fn segments(folder: &Path, recovered: &mut Recovered) -> io::Result<(
 }
 
 /// Cuts off what is not a whole line, and finds how far the segment was shipped.
-fn mend(
-    mut segment: Segment,
-    acknowledged: Option<Position>,
-    recovered: &mut Recovered,
-) -> io::Result<(Segment, u64)> {
+fn mend(mut segment: Segment, acknowledged: Option<Position>, recovered: &mut Recovered) -> io::Result<(Segment, u64)> {
     let bytes = segment::read(&segment.path)?;
     let (mut whole, mut shipped) = (0, 0);
     for line in segment::lines(&bytes, 0) {

@@ -59,24 +59,28 @@ impl Spool {
         }
     }
 
-    /// Takes note that the control plane has stored everything up to this entry.
-    pub fn acknowledge(&self, batch: &Batch, boot: u64, seq: u64) -> io::Result<()> {
+    /// Takes note that the control plane has stored everything up to this entry; gives how many of the batch that is.
+    pub fn acknowledge(&self, batch: &Batch, boot: u64, seq: u64) -> io::Result<usize> {
         let stored = Position { boot, seq };
         let Some((index, (position, end))) =
             batch.entries.iter().enumerate().rev().find(|(_, (position, _))| *position <= stored)
         else {
-            return Ok(());
+            return Ok(0);
         };
+        let count = index + 1;
         let drop_it = {
             let mut state = self.shared.lock();
             state.shipped = state.shipped.max(*end);
-            state.waiting = state.waiting.saturating_sub(u64::try_from(index + 1).unwrap_or(0));
+            state.waiting = state.waiting.saturating_sub(u64::try_from(count).unwrap_or(0));
             let all_shipped = state.segments.front().is_some_and(|segment| segment.length <= state.shipped);
             // A new segment costs the next request a sync of the folder, so a small one that is written to stays.
             all_shipped && (state.segments.len() > 1 || state.bytes() > self.shared.segment_bytes() / 4)
         };
         recovery::acknowledge(&self.shared.folder, *position)?;
-        if drop_it { self.drop_first() } else { Ok(()) }
+        if drop_it {
+            self.drop_first()?;
+        }
+        Ok(count)
     }
 
     /// Removes the first segment, all of which was acknowledged.
@@ -110,5 +114,9 @@ fn batch(bytes: &[u8], from: usize) -> io::Result<Batch> {
         batch.entries.push((position, u64::try_from(line.end).unwrap_or(u64::MAX)));
     }
     batch.body.extend_from_slice(b"]}");
-    if batch.is_empty() { Err(io::Error::new(io::ErrorKind::InvalidData, "the segment was spoiled")) } else { Ok(batch) }
+    if batch.is_empty() {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the segment was spoiled"))
+    } else {
+        Ok(batch)
+    }
 }

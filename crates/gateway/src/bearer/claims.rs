@@ -1,11 +1,11 @@
 //! The claims of a token, read strictly: a claim of the wrong JSON type is a fault of the whole token.
 
+use policy::Reason;
 use policy::bundle::Issuer;
 use policy::claims::{Actor, Claims, TokenKind};
 use policy::id::RoleId;
 use policy::settings::ServiceKind;
 use policy::text::FhirId;
-use policy::Reason;
 use serde_json::{Map, Value};
 use std::str::FromStr;
 

@@ -55,7 +55,8 @@ impl Disk {
         let path = self.folder.join(MARK);
         let Some(bytes) = files::read_if_there(&path, MAX_MARK_BYTES)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|fault| {
-            let message = format!("`{}` is damaged ({fault}): enrol the gateway anew, with an empty folder", path.display());
+            let message =
+                format!("`{}` is damaged ({fault}): enrol the gateway anew, with an empty folder", path.display());
             io::Error::new(io::ErrorKind::InvalidData, message)
         })
     }

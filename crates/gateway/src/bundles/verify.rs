@@ -105,11 +105,7 @@ pub(super) fn head_at_any_age(trust: &Trust, text: &str, now: DateTime<Utc>) -> 
 }
 
 /// Verifies the manifest of a bundle; its content is then to be read with [`content`].
-pub(super) fn bundle<'a>(
-    trust: &Trust,
-    bytes: &'a [u8],
-    now: DateTime<Utc>,
-) -> Result<(Manifest, &'a [u8]), Refused> {
+pub(super) fn bundle<'a>(trust: &Trust, bytes: &'a [u8], now: DateTime<Utc>) -> Result<(Manifest, &'a [u8]), Refused> {
     let malformed = Refused::Malformed("bundle");
     let window = bytes.get(..MAX_MANIFEST_BYTES.min(bytes.len())).unwrap_or_default();
     let end = window.iter().position(|byte| *byte == b'\n').ok_or(malformed.clone())?;
@@ -142,12 +138,7 @@ pub(super) fn content(manifest: &Manifest, content: &[u8]) -> Result<Bundle, Ref
     Ok(bundle)
 }
 
-fn signed<T: DeserializeOwned>(
-    trust: &Trust,
-    text: &str,
-    typ: &'static str,
-    what: &'static str,
-) -> Result<T, Refused> {
+fn signed<T: DeserializeOwned>(trust: &Trust, text: &str, typ: &'static str, what: &'static str) -> Result<T, Refused> {
     let jws = Compact::parse(text.trim_end(), MAX_MANIFEST_BYTES).map_err(|_| Refused::Malformed(what))?;
     if jws.typ.as_deref() != Some(typ) {
         return Err(Refused::Type { found: jws.typ.unwrap_or_default(), expected: typ });

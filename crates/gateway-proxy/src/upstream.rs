@@ -1,0 +1,193 @@
+//! The way to the protected API: exactly the request that was decided, and a bounded answer.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use gateway::enforce::{Failure, Permitted};
+use policy::decision;
+use policy::operation::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+
+/// The default bound of an answer: a full `$everything` of one patient has some megabytes.
+pub const DEFAULT_MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take, its body included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The protected API.
+pub struct Upstream {
+    client: Client,
+    base: Url,
+    /// Its base as text, without a trailing slash.
+    base_text: String,
+    credentials: HeaderMap,
+    max_response_bytes: usize,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Upstream").field("base", &self.base_text).finish_non_exhaustive()
+    }
+}
+
+/// Why an upstream cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidUpstream {
+    /// Not the base of an HTTP API.
+    #[error(
+        "`{0}` is not the base URL of an upstream: expected https://host/path, without query, fragment or credentials"
+    )]
+    Url(String),
+    /// The file of headers cannot be used.
+    #[error("line {line} of the upstream's header file is not `Name: value`")]
+    Header {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// TLS could not be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(reqwest::Error),
+}
+
+/// An answer of the upstream, whole.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Upstream {
+    /// An upstream at this base; `headers` (lines of `Name: value`) go with every request, in place of the client's.
+    pub fn new(base: &str, headers: &str, max_response_bytes: usize) -> Result<Self, InvalidUpstream> {
+        let invalid = || InvalidUpstream::Url(base.to_owned());
+        let url = Url::parse(base).map_err(|_| invalid())?;
+        let plain = url.query().is_none() && url.fragment().is_none();
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain || !anonymous {
+            return Err(invalid());
+        }
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .build()
+            .map_err(InvalidUpstream::Client)?;
+        let base_text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { client, base: url, base_text, credentials: credentials(headers)?, max_response_bytes })
+    }
+
+    /// Its base as text, without a trailing slash.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base_text
+    }
+
+    /// Sends a permitted request; `authorization` is the client's own, for a Service that passes it on.
+    pub(crate) async fn send(
+        &self,
+        permitted: &Permitted<decision::Upstream>,
+        body: actix_web::web::Bytes,
+        authorization: Option<&[u8]>,
+    ) -> Result<Fetched, Failure> {
+        let request = permitted.inner();
+        let url = self.url(request).ok_or(Failure::NoAnswer)?;
+        let body = match &request.form {
+            Some(form) => form.clone().into_bytes(),
+            None => body.to_vec(),
+        };
+        let sent = self.client.request(method(request.method), url).headers(self.headers(request, authorization));
+        let answer = sent.body(body).send().await.map_err(|fault| {
+            tracing::warn!(request_id = %permitted.judged().request_id(), fault = %fault.without_url(), "the upstream gave no answer");
+            Failure::NoAnswer
+        })?;
+        self.read(answer).await
+    }
+
+    /// The URL of a decided request; none if writing it as a URL would change what was decided.
+    fn url(&self, request: &decision::Upstream) -> Option<Url> {
+        let mut text = format!("{}{}", self.base_text, request.path);
+        if !request.query.is_empty() {
+            text.push('?');
+            text.push_str(&request.query);
+        }
+        let url = Url::parse(&text).ok()?;
+        let path = format!("{}{}", self.base.path().trim_end_matches('/'), request.path);
+        let same_path = url.path() == path || (path.is_empty() && url.path() == "/");
+        let same = same_path && url.query().unwrap_or("") == request.query && url.origin() == self.base.origin();
+        if !same {
+            tracing::error!("a decided request cannot be written as a URL without changing it; it was not sent");
+        }
+        same.then_some(url)
+    }
+
+    fn headers(&self, request: &decision::Upstream, authorization: Option<&[u8]>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let decided = request.headers.iter().map(|(name, value)| (name.as_bytes(), &**value));
+        for (name, value) in decided {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+                && ![AUTHORIZATION, CONTENT_LENGTH, HOST].contains(&name)
+            {
+                headers.append(name, value);
+            }
+        }
+        if let Some(Ok(value)) = authorization.map(HeaderValue::from_bytes) {
+            headers.insert(AUTHORIZATION, value);
+        }
+        for name in self.credentials.keys() {
+            headers.remove(name);
+        }
+        headers.extend(self.credentials.clone());
+        headers
+    }
+
+    async fn read(&self, answer: reqwest::Response) -> Result<Fetched, Failure> {
+        let status = answer.status().as_u16();
+        let headers = answer.headers().iter();
+        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned())).collect();
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Failure::BrokenAnswer(status))?;
+            if body.len() + chunk.len() > self.max_response_bytes {
+                tracing::warn!(limit = self.max_response_bytes, "the upstream's answer is too long");
+                return Err(Failure::BrokenAnswer(status));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched { status, headers, body })
+    }
+}
+
+fn credentials(text: &str) -> Result<HeaderMap, InvalidUpstream> {
+    let mut headers = HeaderMap::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let invalid = InvalidUpstream::Header { line: index + 1 };
+        let pair = line.split_once(':').and_then(|(name, value)| {
+            let mut value = HeaderValue::from_str(value.trim()).ok()?;
+            value.set_sensitive(true);
+            Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, value))
+        });
+        let (name, value) = pair.ok_or(invalid)?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+const fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+        Method::Options => reqwest::Method::OPTIONS,
+        Method::Trace => reqwest::Method::TRACE,
+    }
+}
