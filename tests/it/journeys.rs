@@ -1,0 +1,7 @@
+//! Whole programs, over real sockets and real folders.
+
+mod gateway_audit;
+mod gateway_bundles;
+mod gateway_kit;
+mod gateway_proxy;
+mod gateway_wire;
