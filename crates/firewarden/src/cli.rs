@@ -28,6 +28,12 @@ enum Command {
     /// Bring a database's schema to this version (PostgreSQL: with the owner's URL, before `serve`).
     #[command(after_help = MIGRATE_HELP)]
     Migrate(Flags),
+    /// Play the whole path on this machine: a document becomes a Service, a partner joins, a gateway decides.
+    #[command(after_help = DEMO_HELP)]
+    Demo(demo::Args),
+    /// The demo's sample EHR, alone.
+    #[command(hide = true, after_help = "Example:\n  firewarden demo-ehr --listen 127.0.0.1:8092")]
+    DemoEhr(demo::ehr::Args),
     /// Print the administration API's own OpenAPI 3.1 document.
     #[command(after_help = "Example:\n  firewarden openapi > openapi/firewarden.json")]
     Openapi,
@@ -45,6 +51,15 @@ Examples:
 const MIGRATE_HELP: &str = "\
 Example:
   FIREWARDEN_DATABASE_URL=postgres://owner:…@db/firewarden firewarden migrate";
+
+const DEMO_HELP: &str = "\
+It starts the control plane, a FHIR server with synthetic patients and a gateway, each a process of its own on a free port,
+and leaves nothing behind.
+
+Examples:
+  firewarden demo
+  firewarden demo --once --json > story.json
+  firewarden demo --upstream http://127.0.0.1:8092/fhir";
 
 /// Every setting as a flag; what they mean and their defaults stand in `config::SETTINGS`.
 #[derive(Args, Clone, Debug, Default)]
@@ -134,7 +149,12 @@ impl Flags {
 /// Runs the program; errors go to standard error, in one line.
 #[must_use]
 pub fn main() -> ExitCode {
+    demo::end_with_parent();
     let outcome = match Program::parse().command {
+        Command::Demo(args) => return play(args),
+        Command::DemoEhr(args) => {
+            actix_web::rt::System::new().block_on(demo::ehr::serve(args)).map_err(Box::<dyn std::error::Error>::from)
+        }
         Command::Serve(flags) => serve(&flags),
         Command::Migrate(flags) => migrate(&flags),
         Command::Openapi => print(&app::openapi_text()),
@@ -165,6 +185,11 @@ fn serve(flags: &Flags) -> Outcome {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+fn play(args: demo::Args) -> ExitCode {
+    install_tls();
+    actix_web::rt::System::new().block_on(demo::run(args))
 }
 
 fn migrate(flags: &Flags) -> Outcome {

@@ -15,7 +15,7 @@ use chrono::TimeDelta;
 use domain::OutboxMail;
 use domain::account::PLATFORM;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Message, SmtpTransport, Transport as _};
 use policy::id::AccountId;
 use store::StoreError;
@@ -181,8 +181,11 @@ impl Mailer {
 /// The text as it is where it can be: a link that is read in the file itself is then whole.
 fn plain(text: String) -> SinglePart {
     let builder = SinglePart::builder().header(ContentType::TEXT_PLAIN);
-    if text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) {
-        builder.header(ContentTransferEncoding::SevenBit).body(text.replace('\n', "\r\n"))
+    let printable = text.bytes().all(|byte| byte == b'\n' || byte == b' ' || byte.is_ascii_graphic());
+    if printable && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) {
+        // The library itself takes no line over 76 bytes for 7bit, though the standard allows 998.
+        let lines = text.replace('\n', "\r\n").into_bytes();
+        builder.body(Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit))
     } else {
         builder.body(text)
     }
@@ -219,4 +222,27 @@ fn smtp(url: &str) -> Result<SmtpTransport, InvalidMailer> {
     };
     let builder = SmtpTransport::from_url(&url).map_err(|_| refused("it cannot be read"))?;
     Ok(builder.timeout(Some(SMTP_TIMEOUT)).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_longer_than_a_line_of_quoted_printable_stays_whole() {
+        let link = format!("https://policy.example.org/signup/confirm#token={}", "x".repeat(200));
+        let part = plain(format!("Hello,\n\n{link}\n"));
+        let text = String::from_utf8(part.formatted()).unwrap();
+        assert!(text.contains("Content-Transfer-Encoding: 7bit"), "{text}");
+        assert!(text.contains(&format!("Hello,\r\n\r\n{link}\r\n")), "{text}");
+    }
+
+    #[test]
+    fn what_7bit_cannot_carry_is_encoded() {
+        for text in ["Grüße".to_owned(), "x".repeat(MAX_LINE_BYTES + 1)] {
+            let written = plain(text).formatted();
+            assert!(written.is_ascii());
+            assert!(!String::from_utf8(written).unwrap().contains("7bit"));
+        }
+    }
 }
