@@ -29,7 +29,9 @@ pub fn ingest(tx: &mut Tx<'_>, call: &Call, gateway: &Gateway, entries: &[Entry]
     if broken != 0 {
         tracing::warn!(gateway.id = %gateway.id, broken, "an audit batch does not chain: entries are missing or changed");
     }
+    tx.name("audit.ingest");
     store::gateways::seen(tx, gateway.id, call.now)?;
+    tx.point("half");
     Ok(store::audit::insert(tx, gateway.service_id, gateway.id, entries, call.now)?)
 }
 

@@ -45,6 +45,7 @@ pub fn publish(
     let Some(base_url) = service.base_url.clone() else { return Ok(None) };
     // From here on this transaction is the only one that publishes: what it reads is what others have committed.
     let version = store::bundles::reserve(tx, service_id)?;
+    tx.point("half");
     let previous = store::bundles::head(tx, service_id)?;
     let content = content(tx, call, platform, service_id, &base_url)?;
 

@@ -54,9 +54,10 @@ pub fn create(
         revision: Revision::FIRST,
     };
     store::invitations::insert(tx, &invitation)?;
-    send(tx, call, platform, &service, &invitation)?;
     let event = AdminEvent::new(call, "invitation.create", &invitation.id).changing(None, Some(shown(&invitation)));
     store::admin_events::append(tx, &event)?;
+    tx.point("half");
+    send(tx, call, platform, &service, &invitation)?;
     Ok(invitation)
 }
 
@@ -70,9 +71,11 @@ pub fn list(tx: &mut Tx<'_>, service_id: ServiceId, page: Page<InvitationId>) ->
 pub fn revoke(tx: &mut Tx<'_>, call: &Call, id: InvitationId) -> Result<(), Error> {
     let before = store::invitations::find(tx, id)?;
     store::invitations::revoke(tx, id).map_err(not_pending)?;
-    store::single_use::revoke(tx, Purpose::Invitation, &id.to_string())?;
     let event = AdminEvent::new(call, "invitation.revoke", &id).changing(Some(shown(&before)), None);
-    Ok(store::admin_events::append(tx, &event)?)
+    store::admin_events::append(tx, &event)?;
+    tx.point("half");
+    store::single_use::revoke(tx, Purpose::Invitation, &id.to_string())?;
+    Ok(())
 }
 
 /// Sends a pending invitation again, expired or not, with a new link and more time; the link before is gone.

@@ -41,6 +41,8 @@ pub fn delete(tx: &mut Tx<'_>, call: &Call, platform: Platform<'_>, id: KeyId) -
     let key = store::keys::find(tx, id)?;
     let held = store::key_roles::all(tx, id)?;
     store::keys::delete(tx, id)?;
+    let event = AdminEvent::new(call, "key.delete", &id).changing(Some(json!({ "name": key.name })), None);
+    store::admin_events::append(tx, &event)?;
     for roles in held {
         tx.as_account(roles.service_account_id, |tx| {
             let call = call.within(roles.service_account_id);
@@ -48,8 +50,7 @@ pub fn delete(tx: &mut Tx<'_>, call: &Call, platform: Platform<'_>, id: KeyId) -
             bundles::publish(tx, &call, platform, roles.service_id).map(drop)
         })?;
     }
-    let event = AdminEvent::new(call, "key.delete", &id).changing(Some(json!({ "name": key.name })), None);
-    Ok(store::admin_events::append(tx, &event)?)
+    Ok(())
 }
 
 /// What a key of this Account holds, Service by Service.

@@ -31,12 +31,14 @@ pub fn request(
     public_url: &str,
     email: &EmailAddress,
 ) -> Result<(), Error> {
+    tx.name("signup.request");
     let known = store::people::find_by_email(tx, email)?.is_some();
     let token = Token::draw(Kind::Link, &call.random);
     // A known address gets a link too, which leads nowhere and is never sent: the work is the same.
     let payload = json!({ "known": known });
     let expires_at = call.now + LINK_LIFETIME;
     store::single_use::put(tx, Purpose::SignUp, email.as_str(), &token.hash(), &payload, expires_at)?;
+    tx.point("half");
     let letter = if known { already(public_url) } else { confirmation(&token) };
     post(tx, call, sealer, email, &letter.write(public_url))?;
     Ok(())
@@ -109,6 +111,7 @@ pub fn found_account(tx: &mut Tx<'_>, call: &Call, person_id: PersonId, name: Na
             tx,
             &event.changing(None, Some(json!({ "name": account.name, "owner": owner.id }))),
         )?;
+        tx.point("half");
         sessions::begin(tx, &call, &owner)
     })
 }

@@ -151,10 +151,16 @@ impl Mailer {
         let due = state.pool.read(PLATFORM, |tx| store::outbox::due(tx, state.clock.now()))?;
         for (account_id, id) in &due {
             let now = state.clock.now();
-            let taken = state.pool.transact(*account_id, |tx| store::outbox::take(tx, *id, now, now + LEASE))?;
+            let taken = state.pool.transact(*account_id, |tx| {
+                tx.name("mail.take");
+                store::outbox::take(tx, *id, now, now + LEASE)
+            })?;
             let Some(waiting) = taken else { continue };
             match self.send(state, &waiting) {
-                Ok(()) => state.pool.transact(*account_id, |tx| store::outbox::done(tx, &waiting))?,
+                Ok(()) => state.pool.transact(*account_id, |tx| {
+                    tx.name("mail.done");
+                    store::outbox::done(tx, &waiting)
+                })?,
                 Err(error) => self.put_off(state, *account_id, &waiting, &error)?,
             }
         }

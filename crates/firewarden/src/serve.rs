@@ -135,8 +135,8 @@ pub fn start(config: &ServeConfig, sealing_key: Option<String>) -> Result<Runnin
     let sealer = sealing_key::sealer(sealing_key, &config.data.sealing_key_file)?;
     let url: DatabaseUrl = config.database.url.parse()?;
     let connections = config.database.connections;
-    let options = PoolOptions { connections, acquire_timeout: ACQUIRE_TIMEOUT, ..PoolOptions::default() };
-    let pool = Pool::open(&url, &PoolOptions { kill_at: std::env::var("FIREWARDEN_KILL_AT").ok(), ..options })?;
+    let options = PoolOptions { connections, acquire_timeout: ACQUIRE_TIMEOUT, kill_at: kill_at() };
+    let pool = Pool::open(&url, &options)?;
     let mailer = Mailer::new(&config.mail, &config.data.dir.join("mail"))?;
 
     let listen = config.http.listen;
@@ -167,6 +167,18 @@ pub fn start(config: &ServeConfig, sealing_key: Option<String>) -> Result<Runnin
         .map_err(|error| StartError::Io("the socket".into(), error))?
         .run();
     Ok(Running { address, public_url, clock, handle: server.handle(), server, mailer, metrics })
+}
+
+/// The named point at which a crash test wants this process to die.
+#[cfg(debug_assertions)]
+fn kill_at() -> Option<String> {
+    std::env::var("FIREWARDEN_KILL_AT").ok()
+}
+
+/// A release build does not even read it.
+#[cfg(not(debug_assertions))]
+const fn kill_at() -> Option<String> {
+    None
 }
 
 fn bind(listen: SocketAddr) -> io::Result<TcpListener> {

@@ -1,7 +1,7 @@
 //! Retried calls: the same `Idempotency-Key` by the same principal gives the same answer.
 //!
-//! `begin` runs in a transaction of its own, so that a second call sees the first one in flight; `finish` runs in the
-//! transaction of the use case, so that effect and answer are kept together or not at all.
+//! `begin` and `finish` run in the transaction of the use case: claim, effect and answer are kept together or not at all,
+//! and a process that dies in between claims nothing. A second call in the meantime waits for the first one's row.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -1,10 +1,12 @@
 //! Writes that may be retried: the same `Idempotency-Key` gives the same answer for 24 hours, and is done once.
 //!
-//! Invariant: effect and answer are kept in one transaction, so a crash leaves both or neither. A refusal is not kept:
-//! nothing was done, so doing it again does no harm. An answer that holds a secret is kept without its content, so that
-//! a replay shows nothing and makes nothing.
+//! Invariant: claim, effect and answer are kept in one transaction, so a crash leaves all or none, and the retry works at
+//! once. A refusal is not kept: nothing was done, so doing it again does no harm. An answer that holds a secret is kept
+//! without its content, so that a replay shows nothing and makes nothing.
 
+use std::collections::HashSet;
 use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -13,6 +15,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use domain::{Call, SecretHash};
+use policy::id::AccountId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::idempotency::{self, Attempt, Begun};
@@ -25,8 +28,6 @@ use crate::transact::{Failed, transact};
 
 /// How long an answer is kept.
 const KEPT: TimeDelta = TimeDelta::hours(24);
-/// How long a call may be in flight; past it whoever made it is taken to have died. Longer than any transaction.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// A longer key is refused: UUIDs have 36 characters.
 const MAX_KEY_BYTES: usize = 255;
 /// A larger answer is not kept but for its status: it can be read back with GET.
@@ -166,45 +167,74 @@ where
     F: FnOnce(&mut Tx<'_>, &Call) -> Result<T, E> + Send + 'static,
     S: FnOnce(T) -> Result<Answer, Problem> + Send + 'static,
 {
-    let Some(key) = retry.key.clone() else {
-        let answer = transact(state, call, |tx, call| work(tx, call).map(show)).await?;
-        return answer.map(Answer::response).map_err(Failed::Door);
+    let answer = move |tx: &mut Tx<'_>, call: &Call| {
+        let made = work(tx, call).map_err(Undone::UseCase)?;
+        show(made).map_err(Undone::Door)
     };
-    let bound = Bound { principal: call.actor.to_string(), key, hash: retry.request_hash() };
-    match begin(state, &call, &bound).await.map_err(map_store)? {
+    let done = match retry.key.clone() {
+        None => transact(state, call, |tx, call| answer(tx, call).map(Done::Now)).await,
+        Some(key) => {
+            let bound = Bound { principal: call.actor.to_string(), key, hash: retry.request_hash() };
+            let place = state.in_flight.enter(&call, &bound).ok_or_else(|| Failed::Door(in_flight()))?;
+            transact(state, call, move |tx, call| {
+                let _place = place;
+                keyed(tx, call, &bound, answer)
+            })
+            .await
+        }
+    };
+    match done {
+        Ok(Done::Now(answer)) => Ok(answer.response()),
+        Ok(Done::Before(answer)) => answer.replay().map_err(Failed::Door),
+        Err(Failed::Door(problem) | Failed::UseCase(Undone::Door(problem))) => Err(Failed::Door(problem)),
+        Err(Failed::UseCase(Undone::UseCase(error))) => Err(Failed::UseCase(error)),
+    }
+}
+
+/// Claims the key, does the work and keeps its answer, all in this transaction; or finds what was answered before.
+fn keyed<E: From<StoreError>>(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    bound: &Bound,
+    answer: impl FnOnce(&mut Tx<'_>, &Call) -> Result<Answer, Undone<E>>,
+) -> Result<Done, Undone<E>> {
+    match idempotency::begin(tx, &bound.attempt(), call.now, call.now + KEPT)? {
         Begun::Fresh => {}
         Begun::Replay(kept) => {
-            let answer: Answer = serde_json::from_value(kept).map_err(|_| Failed::Door(Problem::internal()))?;
-            return answer.replay().map_err(Failed::Door);
+            let kept = serde_json::from_value(kept).map_err(|_| Undone::Door(Problem::internal()))?;
+            return Ok(Done::Before(kept));
         }
-        Begun::InFlight => return Err(Failed::Door(in_flight())),
-        Begun::Mismatch => return Err(Failed::Door(mismatch())),
+        Begun::InFlight => return Err(Undone::Door(in_flight())),
+        Begun::Mismatch => return Err(Undone::Door(mismatch())),
     }
-    let (own, kept) = (call.clone(), bound.clone());
-    let done = transact(state, call, move |tx, call| {
-        let answer = match work(tx, call).map(show)? {
-            Ok(answer) => answer,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        match answer.kept() {
-            Ok(value) => store::idempotency::finish(tx, &kept.attempt(), &value, call.now + KEPT)?,
-            Err(problem) => return Ok(Err(problem)),
-        }
-        Ok(Ok(answer))
-    })
-    .await;
-    match done {
-        Ok(Ok(answer)) => Ok(answer.response()),
-        Ok(Err(problem)) => Err(Failed::Door(problem)),
-        Err(failed) => {
-            forget(state, own, bound).await;
-            Err(failed)
-        }
+    let answer = answer(tx, call)?;
+    let kept = answer.kept().map_err(Undone::Door)?;
+    idempotency::finish(tx, &bound.attempt(), &kept, call.now + KEPT)?;
+    idempotency::sweep(tx, call.now)?;
+    Ok(Done::Now(answer))
+}
+
+/// What a call came to.
+enum Done {
+    /// It was done now.
+    Now(Answer),
+    /// It was done before, under this key.
+    Before(Answer),
+}
+
+/// Why nothing is kept of a call; each undoes its transaction.
+enum Undone<E> {
+    UseCase(E),
+    Door(Problem),
+}
+
+impl<E: From<StoreError>> From<StoreError> for Undone<E> {
+    fn from(error: StoreError) -> Self {
+        Self::UseCase(error.into())
     }
 }
 
 /// A key with what it is bound to.
-#[derive(Clone)]
 struct Bound {
     principal: String,
     key: String,
@@ -217,28 +247,31 @@ impl Bound {
     }
 }
 
-async fn begin(state: &Data<State>, call: &Call, bound: &Bound) -> Result<Begun, Failed<StoreError>> {
-    let bound = bound.clone();
-    transact(state, call.clone(), move |tx, call| {
-        idempotency::sweep(tx, call.now)?;
-        idempotency::begin(tx, &bound.attempt(), call.now, call.now + LEASE)
-    })
-    .await
-}
+/// The keys whose calls this process is answering now. It is no part of the database, so that a crash claims no key; of
+/// two replicas the later one waits for the row of the first. As many as there are requests at one time.
+#[derive(Debug, Default)]
+pub struct InFlight(Mutex<HashSet<Flight>>);
 
-/// Gives the key back after a refusal; if that fails too, the lease runs out by itself.
-async fn forget(state: &Data<State>, call: Call, bound: Bound) {
-    let forgotten: Result<(), Failed<StoreError>> =
-        transact(state, call, move |tx, _| idempotency::forget(tx, &bound.attempt())).await;
-    if forgotten.is_err() {
-        tracing::warn!("an idempotency key stays claimed until its lease ends");
+type Flight = (AccountId, String, String);
+
+impl InFlight {
+    /// None when a call under the same key is being answered.
+    fn enter(self: &Arc<Self>, call: &Call, bound: &Bound) -> Option<Place> {
+        let flight = (call.account_id, bound.principal.clone(), bound.key.clone());
+        let entered = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(flight.clone());
+        entered.then(|| Place { all: Arc::clone(self), flight })
     }
 }
 
-fn map_store<E: From<StoreError>>(failed: Failed<StoreError>) -> Failed<E> {
-    match failed {
-        Failed::Door(problem) => Failed::Door(problem),
-        Failed::UseCase(error) => Failed::UseCase(error.into()),
+/// A call that is being answered, until this is dropped.
+struct Place {
+    all: Arc<InFlight>,
+    flight: Flight,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.flight);
     }
 }
 
@@ -275,5 +308,20 @@ mod tests {
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers().get(ETAG).unwrap(), "\"1\"");
         assert_eq!(response.headers().get("idempotent-replayed").unwrap(), "true");
+    }
+
+    #[test]
+    fn a_key_is_claimed_while_its_call_is_answered_and_no_longer() {
+        let (account, other) = (AccountId::new(uuid::Uuid::from_u128(1)), AccountId::new(uuid::Uuid::from_u128(2)));
+        let now = chrono::DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        let request_id = policy::id::RequestId::new(uuid::Uuid::from_u128(3));
+        let call = Call::new(account, domain::Actor::System, now, request_id, domain::Random::seeded(1));
+        let bound = Bound { principal: "member".into(), key: "k".into(), hash: SecretHash::new([0; 32]) };
+        let all = Arc::new(InFlight::default());
+        let place = all.enter(&call, &bound).unwrap();
+        assert!(all.enter(&call, &bound).is_none());
+        assert!(all.enter(&call.within(other), &bound).is_some(), "another account's key is another one");
+        drop(place);
+        assert!(all.enter(&call, &bound).is_some());
     }
 }

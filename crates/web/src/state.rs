@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::clock::Clock;
 use crate::cursor::Cursors;
 use crate::limit::{Limits, Quotas};
+use crate::once::InFlight;
 use crate::problem::Problem;
 
 /// Passwords hashed at the same time: each takes 19 MiB for a moment.
@@ -39,6 +40,7 @@ pub struct State {
     pub public_url: String,
     /// Wakes the one who sends the mail; a handler calls it after a use case has posted a letter.
     pub mail_waits: Arc<Notify>,
+    pub(crate) in_flight: Arc<InFlight>,
     database: Arc<Semaphore>,
     passwords: Arc<Semaphore>,
     imports: Arc<Semaphore>,
@@ -79,6 +81,7 @@ impl State {
             limits: Limits::new(parts.quotas),
             public_url: parts.public_url,
             mail_waits: Arc::new(Notify::new()),
+            in_flight: Arc::default(),
             database: Arc::new(Semaphore::new(parts.connections)),
             passwords: Arc::new(Semaphore::new(MAX_PASSWORDS)),
             imports: Arc::new(Semaphore::new(MAX_IMPORTS)),
