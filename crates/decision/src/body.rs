@@ -15,37 +15,61 @@ use crate::judge::Trace;
 use crate::reference::{Names, names};
 use crate::rules::{Rule, Rules};
 
-/// Checks a new resource; the places of the rules that cover it.
-pub(crate) fn check_new(
-    engine: &Engine,
-    bytes: &[u8],
-    resource_type: &str,
-    rules: &Rules<'_>,
-    fitting: &[usize],
-    trace: &mut Trace,
-) -> Result<Vec<usize>, Denial> {
-    let resource = read(bytes, resource_type)?;
-    let facts = engine.facts(resource_type).ok_or(Denial::new(Phase::Body, Reason::Internal))?;
-    if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
-        trace.ignored.push("meta.security".to_owned());
+/// What a write is checked by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write<'w, 'a> {
+    pub(crate) engine: &'a Engine,
+    /// The facts of the type that is written.
+    pub(crate) facts: &'a TypeFacts,
+    /// The absolute URL that means this server.
+    pub(crate) home: &'w str,
+    pub(crate) rules: &'w Rules<'a>,
+}
+
+impl Write<'_, '_> {
+    /// Checks a new resource; the places of the rules that cover it.
+    pub(crate) fn check_new(&self, bytes: &[u8], fitting: &[usize], trace: &mut Trace) -> Result<Vec<usize>, Denial> {
+        let resource = read(bytes, self.facts.name.as_str())?;
+        if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
+            trace.ignored.push("meta.security".to_owned());
+        }
+        if cover::is_subsetted(&resource) {
+            return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
+        }
+        let mut furthest: Option<Denial> = None;
+        let mut permitting = Vec::new();
+        for index in fitting {
+            let Some(rule) = self.rules.list.get(*index) else { continue };
+            match self.covers(rule, &resource) {
+                Ok(()) => permitting.push(*index),
+                Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
+                Err(_) => {}
+            }
+        }
+        if permitting.is_empty() {
+            return Err(furthest.unwrap_or(Denial::new(Phase::Body, Reason::Internal)));
+        }
+        Ok(permitting)
     }
-    if cover::is_subsetted(&resource) {
-        return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
-    }
-    let mut furthest: Option<Denial> = None;
-    let mut permitting = Vec::new();
-    for index in fitting {
-        let Some(rule) = rules.list.get(*index) else { continue };
-        match covers_new(engine, rule, facts, &resource, rules.patient) {
-            Ok(()) => permitting.push(*index),
-            Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
-            Err(_) => {}
+
+    fn covers(&self, rule: &Rule<'_>, resource: &Value<'_>) -> Result<(), Denial> {
+        let bases = [self.home];
+        let eyes = Eyes { bases: &bases, patient: self.rules.patient, kept: &[], partial: false };
+        let mut conditional = false;
+        each_reference(resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
+        if conditional {
+            return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
+        }
+        if rule.is_patient() {
+            let patient = self.rules.patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
+            owned(self.engine, self.facts, resource, patient, &eyes)?;
+        }
+        if cover::meets(self.engine, rule, self.facts, resource, &eyes) {
+            Ok(())
+        } else {
+            Err(Denial::new(Phase::Body, Reason::NoRule).at(2))
         }
     }
-    if !permitting.is_empty() {
-        return Ok(permitting);
-    }
-    Err(furthest.unwrap_or(Denial::new(Phase::Body, Reason::Internal)))
 }
 
 fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Value<'a>, Denial> {
@@ -55,31 +79,6 @@ fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Value<'a>, Denial> {
     // A create has no id in its URL; one in the body could make a lenient server write over another's.
     let fits = resource.text("resourceType") == Some(resource_type) && resource.get("id").is_none();
     if resource.ambiguous || !fits { Err(malformed) } else { Ok(resource) }
-}
-
-fn covers_new(
-    engine: &Engine,
-    rule: &Rule<'_>,
-    facts: &TypeFacts,
-    resource: &Value<'_>,
-    patient: Option<&str>,
-) -> Result<(), Denial> {
-    let bases = [&*engine.base.url];
-    let eyes = Eyes { bases: &bases, patient, kept: &[], partial: false };
-    let mut conditional = false;
-    each_reference(resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
-    if conditional {
-        return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
-    }
-    if rule.is_patient() {
-        let patient = patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
-        owned(engine, facts, resource, patient, &eyes)?;
-    }
-    if cover::meets(engine, rule, facts, resource, &eyes) {
-        Ok(())
-    } else {
-        Err(Denial::new(Phase::Body, Reason::NoRule).at(2))
-    }
 }
 
 /// What a `patient/` rule writes is the context's, wholly and provably.

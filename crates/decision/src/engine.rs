@@ -8,7 +8,7 @@ use policy::bundle::{Parts, Subscription};
 use policy::facts::{SearchParameter, TypeFacts};
 use policy::id::{AccountId, RoleId};
 use policy::letters::Letters;
-use policy::operation::{Interaction, Operation, Segment};
+use policy::operation::{Interaction, Operation};
 use policy::role::Role;
 use policy::settings::{ServiceKind, Settings};
 
@@ -141,18 +141,11 @@ fn given(operation: &Operation) -> Given {
         | Interaction::HistorySystem => fhir.interaction.letters(),
         _ => return none,
     };
-    let resource_type = match fhir.interaction {
-        // The type that is searched is the third segment: `/Patient/{id}/Observation`.
-        Interaction::SearchCompartment => match operation.template.segments().get(2) {
-            Some(Segment::Literal(text)) => Some(text.clone()),
-            _ => None,
-        },
-        Interaction::SearchSystem | Interaction::HistorySystem => None,
-        _ if fhir.type_segment.is_some() => None,
-        _ => match &fhir.resource_type {
-            Some(name) => Some(name.as_str().into()),
-            None => return none,
-        },
+    let resource_type = match (fhir.interaction, &fhir.resource_type) {
+        (Interaction::SearchSystem | Interaction::HistorySystem, _) => None,
+        (_, _) if fhir.type_segment.is_some() => None,
+        (_, Some(name)) => Some(name.as_str().into()),
+        (_, None) => return none,
     };
     Given { letters, resource_type }
 }

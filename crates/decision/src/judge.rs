@@ -8,6 +8,7 @@ use policy::letters::Letters;
 use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
 use policy::request::Request;
+use policy::text::TypeName;
 
 use crate::Engine;
 use crate::body;
@@ -27,6 +28,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) permitting: Vec<usize>,
     /// What goes upstream; none for what the gateway answers itself.
     pub(crate) upstream: Option<Upstream>,
+    /// What stands between the base and FHIR's own part of the path; mostly nothing.
+    pub(crate) prefix: String,
 }
 
 /// What a permitted request is, as far as its answer is concerned.
@@ -88,8 +91,8 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
     let target = Target::of(engine, &call, operation)?;
     trace.operation = Some(index);
     trace.interaction = target.interaction;
-    trace.resource_type = target.resource_type.clone();
-    trace.resource_id = target.id.clone();
+    trace.resource_type.clone_from(&target.resource_type);
+    trace.resource_id.clone_from(&target.id);
 
     trace.phase = Some(Phase::Rules);
     let rules = rules::collect(engine, claims, issuer);
@@ -104,48 +107,89 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
     async_only_for_systems(&call, &rules, &fitting)?;
     built(&target)?;
 
-    let judged = match (target.interaction, target.resource_type) {
-        (None, _) => {
-            trace.phase = Some(Phase::Query);
-            let parameters = query::declared(&call, operation, trace)?;
-            let mut upstream = upstream::plain(engine, request, &call, Some(operation), trace);
-            upstream.query = parameters;
-            Judged { rules, plan: Plan::Unchecked, permitting: fitting, upstream: Some(upstream) }
-        }
+    let scene = Scene { engine, request, call: &call, operation, rules: &rules, fitting: &fitting };
+    let Planned { plan, permitting, upstream } = match (target.interaction, target.resource_type) {
+        (None, _) => scene.plain(trace)?,
         (Some(Interaction::Read), Some(resource_type)) => {
-            trace.phase = Some(Phase::Query);
-            let query::Shaped { query, added, partial } =
-                query::shape_only(engine, &call, &resource_type, &rules, trace)?;
-            let upstream = upstream::fhir(request, &call, operation, query, None, trace);
-            let id = target.id.ok_or_else(internal)?;
-            let plan = Plan::Read { resource_type, id, added, partial };
-            Judged { rules, plan, permitting: fitting, upstream: Some(upstream) }
+            scene.read(resource_type, target.id.ok_or_else(internal)?, trace)?
         }
         (Some(Interaction::SearchType | Interaction::SearchCompartment), Some(resource_type)) => {
-            trace.phase = Some(Phase::Query);
-            let planned = query::search(engine, &call, operation, &resource_type, &rules, &fitting, trace)?;
-            let upstream = upstream::fhir(request, &call, operation, planned.query, planned.form, trace);
-            let plan = Plan::Search(Box::new(planned.search));
-            Judged { rules, plan, permitting: planned.permitting, upstream: Some(upstream) }
+            scene.search(&resource_type, &target.prefix, trace)?
         }
-        (Some(Interaction::Create), Some(resource_type)) => {
-            trace.phase = Some(Phase::Query);
-            let query = query::shape_only(engine, &call, &resource_type, &rules, trace)?.query;
-            trace.phase = Some(Phase::Body);
-            let permitting = body::check_new(engine, request.body, &resource_type, &rules, &fitting, trace)?;
-            let mut upstream = upstream::fhir(request, &call, operation, query, None, trace);
-            upstream::prefer(&mut upstream, engine, &call, &rules, &resource_type, trace);
-            Judged { rules, plan: Plan::Create { resource_type }, permitting, upstream: Some(upstream) }
-        }
+        (Some(Interaction::Create), Some(resource_type)) => scene.create(resource_type, &target.prefix, trace)?,
         _ => return Err(internal()),
     };
+    let judged = Judged { rules, plan, permitting, upstream: Some(upstream), prefix: target.prefix };
     can_be_carried_out(request, &judged, trace)?;
     Ok(judged)
 }
 
+/// What phases 5 and 6 are about.
+struct Scene<'s, 'a> {
+    engine: &'a Engine,
+    request: &'s Request<'a>,
+    call: &'s Call<'a>,
+    operation: &'a Operation,
+    rules: &'s Rules<'a>,
+    fitting: &'s [usize],
+}
+
+struct Planned {
+    plan: Plan,
+    permitting: Vec<usize>,
+    upstream: Upstream,
+}
+
+impl Scene<'_, '_> {
+    /// An operation outside FHIR: the query that its document declares, and the body as it came.
+    fn plain(&self, trace: &mut Trace) -> Result<Planned, Denial> {
+        trace.phase = Some(Phase::Query);
+        let query = query::declared(self.call, self.operation, trace)?;
+        let upstream = upstream::plain(self.engine, self.request, self.call, Some(self.operation), trace);
+        let upstream = Upstream { query, ..upstream };
+        Ok(Planned { plan: Plan::Unchecked, permitting: self.fitting.to_vec(), upstream })
+    }
+
+    fn read(&self, resource_type: String, id: String, trace: &mut Trace) -> Result<Planned, Denial> {
+        trace.phase = Some(Phase::Query);
+        let shaped = query::shape_only(self.engine, self.call, &resource_type, self.rules, trace)?;
+        let upstream = upstream::fhir(self.request, self.call, self.operation, shaped.query, None, trace);
+        let plan = Plan::Read { resource_type, id, added: shaped.added, partial: shaped.partial };
+        Ok(Planned { plan, permitting: self.fitting.to_vec(), upstream })
+    }
+
+    fn search(&self, resource_type: &str, prefix: &str, trace: &mut Trace) -> Result<Planned, Denial> {
+        trace.phase = Some(Phase::Query);
+        let home = format!("{}{prefix}", self.engine.base.url);
+        let facts = self.engine.facts(resource_type).ok_or_else(internal)?;
+        let scene = query::Scene { engine: self.engine, facts, rules: self.rules, home: &home };
+        let query::Planned { query, form, search, permitting } =
+            query::search(&scene, self.call, self.operation, self.fitting, trace)?;
+        let upstream = upstream::fhir(self.request, self.call, self.operation, query, form, trace);
+        Ok(Planned { plan: Plan::Search(Box::new(search)), permitting, upstream })
+    }
+
+    fn create(&self, resource_type: String, prefix: &str, trace: &mut Trace) -> Result<Planned, Denial> {
+        trace.phase = Some(Phase::Query);
+        if upstream::is_conditional(self.request) {
+            return Err(Denial::new(Phase::Query, Reason::NotBuilt));
+        }
+        let query = query::shape_only(self.engine, self.call, &resource_type, self.rules, trace)?.query;
+        trace.phase = Some(Phase::Body);
+        let home = format!("{}{prefix}", self.engine.base.url);
+        let facts = self.engine.facts(&resource_type).ok_or_else(internal)?;
+        let write = body::Write { engine: self.engine, facts, home: &home, rules: self.rules };
+        let permitting = write.check_new(self.request.body, self.fitting, trace)?;
+        let mut upstream = upstream::fhir(self.request, self.call, self.operation, query, None, trace);
+        let reads = self.rules.list.iter().any(|rule| rule.gives(self.engine, &resource_type, Letters::READ));
+        upstream::prefer(&mut upstream, self.call, reads, trace);
+        Ok(Planned { plan: Plan::Create { resource_type }, permitting, upstream })
+    }
+}
+
 impl Judged<'_> {
     fn open(plan: Plan, upstream: Option<Upstream>) -> Self {
-        Self { rules: Rules::default(), plan, permitting: Vec::new(), upstream }
+        Self { rules: Rules::default(), plan, permitting: Vec::new(), upstream, prefix: String::new() }
     }
 
     /// Whether the answer goes through phase 9.
@@ -155,40 +199,41 @@ impl Judged<'_> {
 }
 
 /// What an operation works on, in this request.
+#[derive(Default)]
 struct Target {
     interaction: Option<Interaction>,
     resource_type: Option<String>,
+    /// The instance.
     id: Option<String>,
+    /// The Patient that the path names, as the instance or as the compartment.
     path_patient: Option<String>,
+    /// What stands in the path before FHIR's own part (`/tenants/7/fhir`).
+    prefix: String,
 }
 
 impl Target {
     fn of(engine: &Engine, call: &Call<'_>, operation: &Operation) -> Result<Self, Denial> {
         let Some(fhir) = operation.fhir.as_ref().filter(|_| engine.is_fhir()) else {
-            return Ok(Self { interaction: None, resource_type: None, id: None, path_patient: None });
+            return Ok(Self::default());
         };
-        let unknown = || Denial::new(Phase::Operation, Reason::NotInService);
-        let compartment = fhir.interaction == Interaction::SearchCompartment;
-        let resource_type = if compartment {
-            // Its type is the third segment, whatever stands in the document: `Patient/ME/Observation`.
-            call.segments().get(2).map(|segment| &**segment)
-        } else {
-            call.segment(fhir.type_segment).or_else(|| fhir.resource_type.as_ref().map(policy::text::TypeName::as_str))
-        };
-        let known = |name: &str| engine.facts(name).is_some();
-        if resource_type.is_some_and(|name| !known(name) && !(compartment && name == "*")) {
-            return Err(unknown());
+        let resource_type =
+            call.segment(fhir.type_segment).or_else(|| fhir.resource_type.as_ref().map(TypeName::as_str));
+        if resource_type.is_some_and(|name| engine.facts(name).is_none()) {
+            return Err(Denial::new(Phase::Operation, Reason::NotInService));
         }
         let id = call.segment(fhir.id_segment).map(str::to_owned);
-        let path_patient = match call.segments() {
-            [kind, id, ..] if kind == "Patient" && policy::text::FhirId::accepts(id) => Some(id.to_string()),
-            _ => None,
+        let compartment = fhir.interaction == Interaction::SearchCompartment;
+        let (id, path_patient) = match (compartment, resource_type) {
+            (true, _) => (None, id),
+            (false, Some("Patient")) => (id.clone(), id),
+            (false, _) => (id, None),
         };
         Ok(Self {
             interaction: Some(fhir.interaction),
             resource_type: resource_type.map(str::to_owned),
             id,
             path_patient,
+            prefix: upstream::prefix(call, fhir),
         })
     }
 
@@ -219,11 +264,8 @@ fn built(target: &Target) -> Result<(), Denial> {
     let decided = match target.interaction {
         None | Some(Interaction::Read | Interaction::Create | Interaction::SearchType) => true,
         Some(Interaction::SearchCompartment) => {
-            if target.path_patient.is_none() {
-                // Only the Patient compartment has tables.
-                return Err(Denial::new(Phase::Rules, Reason::NoRule));
-            }
-            target.resource_type.as_deref() != Some("*")
+            // `Patient/ME/*` asks for every type.
+            target.resource_type.is_some()
         }
         Some(_) => false,
     };

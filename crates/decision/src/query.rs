@@ -79,10 +79,14 @@ struct Permit {
 }
 
 /// Everything that the parameters of one search are judged by.
-struct Scene<'s, 'a> {
-    engine: &'a Engine,
-    facts: &'a TypeFacts,
-    rules: &'s Rules<'a>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene<'s, 'a> {
+    pub(crate) engine: &'a Engine,
+    /// The facts of the type that is searched.
+    pub(crate) facts: &'a TypeFacts,
+    pub(crate) rules: &'s Rules<'a>,
+    /// The absolute URL that means this server.
+    pub(crate) home: &'s str,
 }
 
 /// The query of an operation outside FHIR: what the document declares for it.
@@ -130,37 +134,34 @@ pub(crate) fn shape_only(
 }
 
 /// A search of one type.
-pub(crate) fn search<'a>(
-    engine: &'a Engine,
+pub(crate) fn search(
+    scene: &Scene<'_, '_>,
     call: &Call<'_>,
     operation: &Operation,
-    resource_type: &str,
-    rules: &Rules<'a>,
     fitting: &[usize],
     trace: &mut Trace,
 ) -> Result<Planned, Denial> {
-    let facts = engine.facts(resource_type).ok_or(Denial::new(Phase::Query, Reason::Internal))?;
-    let scene = Scene { engine, facts, rules };
+    let Scene { engine, facts, rules, .. } = *scene;
     let mut shape = Shape::default();
     let mut includes = include::Includes::default();
-    let mut judged: Vec<(&Parameter<'_>, Class<'a>)> = Vec::with_capacity(call.parameters.len());
+    let mut judged: Vec<(&Parameter<'_>, Class<'_>)> = Vec::with_capacity(call.parameters.len());
     for one in &call.parameters {
         match class::of(engine, facts, operation, one)? {
             Class::Unknown | Class::Empty => drop_parameter(&one.name, trace),
             Class::Shape => shape.add(one, trace)?,
-            Class::Include { reverse, iterate } => includes.add(&scene, one, reverse, iterate)?,
+            Class::Include { reverse, iterate } => includes.add(scene, one, reverse, iterate)?,
             class => judged.push((one, class)),
         }
     }
-    let (permits, denial) = each_rule(&scene, &judged, fitting);
+    let (permits, denial) = each_rule(scene, &judged, fitting);
     if permits.is_empty() {
         return Err(denial.unwrap_or(Denial::new(Phase::Query, Reason::Internal)));
     }
-    let narrowed = narrow::narrow(&scene, &permits);
+    let narrowed = narrow::narrow(scene, &permits);
     if narrowed.inexact && shape.counts() {
         return Err(class::refused());
     }
-    let kept = includes.decide(&scene, trace)?;
+    let kept = includes.decide(scene, trace)?;
     let involved: Vec<&TypeFacts> =
         std::iter::once(facts).chain(kept.types().filter_map(|name| engine.facts(name))).collect();
     let added = shape.need(engine, rules, &involved, trace);
@@ -185,7 +186,7 @@ pub(crate) fn search<'a>(
     let query = encode(pairs.into_iter());
     let permitting = permits.iter().map(|(index, _)| *index).collect();
     let search = Search {
-        resource_type: resource_type.to_owned(),
+        resource_type: facts.name.to_string(),
         inexact: narrowed.inexact,
         added,
         partial: shape.is_partial(),

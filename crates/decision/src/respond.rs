@@ -51,8 +51,10 @@ pub(crate) struct Check<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) judged: &'a Judged<'a>,
     pub(crate) answer: &'a Answer<'a>,
-    /// The URLs that mean this server in what is stored.
+    /// The URLs that mean this server in what is stored: the Service's own, and the upstream's.
     pub(crate) bases: [&'a str; 2],
+    /// The upstream's base, without what stands in the path before FHIR's own part.
+    pub(crate) upstream: &'a str,
 }
 
 /// What the client gets of an upstream's answer to a request that was permitted.
@@ -73,12 +75,10 @@ pub fn respond(
     }
     let mut trace = Trace::default();
     let Ok(judged) = judge(engine, request, &mut trace) else { return fault() };
-    let check = Check {
-        engine,
-        judged: &judged,
-        answer,
-        bases: [&engine.base.url, answer.upstream_base.trim_end_matches('/')],
-    };
+    let upstream = answer.upstream_base.trim_end_matches('/');
+    let home = format!("{}{}", engine.base.url, judged.prefix);
+    let theirs = if upstream.is_empty() { String::new() } else { format!("{upstream}{}", judged.prefix) };
+    let check = Check { engine, judged: &judged, answer, bases: [&home, &theirs], upstream };
     match &judged.plan {
         Plan::Local => fault(),
         Plan::Unchecked => check.unchecked(),

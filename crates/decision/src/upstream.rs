@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 
 use policy::decision::{Obligation, Upstream};
-use policy::letters::Letters;
-use policy::operation::{Method, Operation};
+use policy::operation::{FhirOperation, Method, Operation};
 use policy::request::Request;
 
 use crate::Engine;
 use crate::judge::Trace;
 use crate::normalise::Call;
-use crate::rules::Rules;
 
 /// Headers that go upstream in every Service.
 const PASSED: &[&str] = &["traceparent", "tracestate"];
@@ -43,6 +41,9 @@ const NEVER: &[&str] = &[
 ];
 /// Of the headers that are left out, those that would have changed the answer.
 const NOTED: &[&str] = &["if-match", "if-modified-since", "if-none-match", "range"];
+
+/// What stands in a path segment as it is, beside letters and digits (RFC 3986 section 3.3).
+const SEGMENT: &[u8] = b"-._~$@:*!'()+,=&";
 
 /// What goes upstream where the answer is not checked.
 pub(crate) fn plain(
@@ -84,15 +85,7 @@ pub(crate) fn fhir(
 }
 
 /// Sets what a create prefers: nothing comes back to a caller whose rules do not let it read.
-pub(crate) fn prefer(
-    upstream: &mut Upstream,
-    engine: &Engine,
-    call: &Call<'_>,
-    rules: &Rules<'_>,
-    resource_type: &str,
-    trace: &mut Trace,
-) {
-    let reads = rules.list.iter().any(|rule| rule.gives(engine, resource_type, Letters::READ));
+pub(crate) fn prefer(upstream: &mut Upstream, call: &Call<'_>, reads: bool, trace: &mut Trace) {
     let value = match (reads, call.prefer.returns) {
         (false, _) => "minimal",
         (true, Some(value)) => value,
@@ -103,6 +96,27 @@ pub(crate) fn prefer(
         trace.obligations.push(Obligation::SetHeader("prefer".to_owned(), header.clone()));
     }
     upstream.headers.push(("prefer".to_owned(), header.into_bytes()));
+}
+
+/// Whether a create depends on a search (`If-None-Exist`).
+pub(crate) fn is_conditional(request: &Request<'_>) -> bool {
+    request.headers.iter().any(|header| header.name == "if-none-exist")
+}
+
+/// What stands in the path before FHIR's own part, encoded; mostly nothing.
+pub(crate) fn prefix(call: &Call<'_>, fhir: &FhirOperation) -> String {
+    let path = call.segments();
+    let searched = path.last().is_some_and(|last| last == "_search");
+    let depth = match fhir.id_segment.and_then(|index| usize::try_from(index).ok()) {
+        Some(id) => id.saturating_sub(1),
+        None => path.len().saturating_sub(if searched { 2 } else { 1 }),
+    };
+    let mut out = String::new();
+    for segment in path.iter().take(depth) {
+        out.push('/');
+        escape(segment, SEGMENT, &mut out);
+    }
+    out
 }
 
 fn passed(
@@ -148,7 +162,7 @@ fn path(call: &Call<'_>) -> String {
     let mut out = String::with_capacity(64);
     for segment in call.segments() {
         out.push('/');
-        escape(segment, b"-._~$@:*!'()+,=&", &mut out);
+        escape(segment, SEGMENT, &mut out);
     }
     out
 }

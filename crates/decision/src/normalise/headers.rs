@@ -71,7 +71,7 @@ pub(super) fn overrides<'p>(
 ) -> Result<(), Denial> {
     let header = request.headers.iter().any(|header| {
         let same = |name: &&str| name.len() == header.name.len() && name.bytes().eq(header.name.bytes().map(dashed));
-        METHOD_HEADERS.iter().any(|name| same(name))
+        METHOD_HEADERS.iter().any(same)
     });
     if header || parameters.any(|one| METHOD_PARAMETERS.iter().any(|name| one.name.eq_ignore_ascii_case(name))) {
         return Err(Denial::new(Phase::Normalise, Reason::MethodOverride));

@@ -61,12 +61,11 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
     let mut types = content_types(request.headers);
     let (media, other) = (types.next(), types.next());
     let fits = match (&media, call.method) {
-        (None, _) => request.body.is_empty(),
         (Some(media), Some(Method::Patch)) => media.is(JSON_PATCH) || media.is(FHIR),
         (Some(media), Some(Method::Post)) if searches => media.is(FORM),
         (Some(media), Some(Method::Post | Method::Put)) => media.is(JSON) || media.is(FHIR),
-        // Without a body its type says nothing.
-        (Some(_), _) => request.body.is_empty(),
+        // A body has a type; without one its type says nothing.
+        _ => request.body.is_empty(),
     };
     let utf8 = media
         .as_ref()

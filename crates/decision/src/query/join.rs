@@ -56,7 +56,7 @@ impl<'a> Walk<'_, '_, 'a> {
 
     /// `code.` or `code:Type.`
     fn forward(&mut self, types: &[&'a TypeFacts], prefix: &str, hop: &str, rest: &str) -> Result<(), Denial> {
-        let (code, typed) = hop.split_once(':').map_or((hop, None), |(code, name)| (code, Some(name)));
+        let (code, only) = hop.split_once(':').map_or((hop, None), |(code, name)| (code, Some(name)));
         let mut targets: Vec<&'a TypeFacts> = Vec::new();
         for facts in types {
             let parameter = self.scene.engine.parameter(facts, code).ok_or_else(class::unknown)?;
@@ -71,7 +71,7 @@ impl<'a> Walk<'_, '_, 'a> {
                 }
                 if targets.len() > MAX_TARGETS { Err(denied()) } else { Ok(()) }
             };
-            match typed {
+            match only {
                 Some(name) if any || class::is_target(parameter, name) => add(name)?,
                 Some(_) => return Err(class::unknown()),
                 // It may point at anything, and nobody holds everything.

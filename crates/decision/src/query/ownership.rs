@@ -65,16 +65,16 @@ pub(super) fn prove(
         Modifier::OtherType | Modifier::Other => return Err(other),
         Modifier::Plain => {}
     }
-    let base = [&*scene.engine.base.url];
+    let base = [scene.home];
     for one in alternatives(value) {
         let one = unescape(one);
         // `_id` is a token and has no type; everywhere else a bare id is read as the patient's.
-        let bare = *one == *patient;
+        let untyped = *one == *patient;
         let typed = || match Reference::read(&one, &base) {
             Reference::Local { versioned: true, .. } => Err(malformed),
             reference => Ok(reference.is_patient(patient)),
         };
-        if !bare && (parameter.kind != ParameterKind::Reference || !typed()?) {
+        if !untyped && (parameter.kind != ParameterKind::Reference || !typed()?) {
             return Err(other);
         }
     }

@@ -55,17 +55,17 @@ impl Shape {
             return Ok(());
         }
         match &*one.name {
-            "_elements" => return self.add_elements(value),
+            "_elements" => self.add_elements(value),
             "_format" => {
                 // Its value was checked in phase 1; it goes upstream in one form.
                 self.format = true;
                 if value != "json" {
                     trace.obligations.push(Obligation::SetQuery("_format".to_owned(), "json".to_owned()));
                 }
-                return Ok(());
+                Ok(())
             }
             "_summary" => match value {
-                "text" => return Err(refused()),
+                "text" => Err(refused()),
                 "true" | "data" | "false" | "count" => set(&mut self.summary, value),
                 _ => Err(malformed()),
             },

@@ -4,6 +4,7 @@
 //! released entry leads to it. The envelope is written anew; of the upstream's own it keeps little.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use policy::decision::Released;
 use policy::facts::Standing;
@@ -153,7 +154,7 @@ impl Check<'_> {
         let path = path.strip_suffix("/_search").unwrap_or(path);
         let query = if search.link.is_empty() { String::new() } else { format!("?{}", search.link) };
         let mut links = vec![("self".to_owned(), format!("{base}{path}{query}"))];
-        let [_, upstream] = self.bases;
+        let upstream = self.upstream;
         for link in bundle.get("link").map(Value::elements).unwrap_or_default() {
             let (Some(relation), Some(url)) = (link.text("relation"), link.text("url")) else { continue };
             let own =
@@ -184,7 +185,8 @@ impl Check<'_> {
         for (name, member) in [("timestamp", bundle.get("timestamp")), ("total", total)] {
             let plain = member.filter(|value| matches!(value.kind, Kind::String(_) | Kind::Number));
             if let Some(value) = plain {
-                out.push_str(&format!(r#","{name}":{}"#, value.raw));
+                // Writing to a String cannot fail.
+                let _ = write!(out, r#","{name}":{}"#, value.raw);
             }
         }
         out.push_str(r#","link":["#);
@@ -201,14 +203,15 @@ impl Check<'_> {
             out.push_str(separator);
             separator = ",";
             out.push_str(r#"{"fullUrl":"#);
-            quote(&format!("{}/{}/{}", self.engine.base.url, entry.resource_type, entry.id), &mut out);
+            let [home, _] = self.bases;
+            quote(&format!("{home}/{}/{}", entry.resource_type, entry.id), &mut out);
             out.push_str(r#","resource":"#);
             let added: &[String] = if entry.resource_type == search.resource_type { &search.added } else { &[] };
             out.push_str(&without(entry.resource, added));
             let matched = entry.resource_type == search.resource_type && entry.mode != Some("include");
             out.push_str(if matched { r#","search":{"mode":"match""# } else { r#","search":{"mode":"include""# });
             if let Some(score) = entry.score {
-                out.push_str(&format!(r#","score":{score}"#));
+                let _ = write!(out, r#","score":{score}"#);
             }
             out.push_str("}}");
         }

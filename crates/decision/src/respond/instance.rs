@@ -48,9 +48,7 @@ impl Check<'_> {
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
         }
-        if let Some(location) =
-            self.location().filter(|location| is_instance(location, &self.engine.base.url, resource_type))
-        {
+        if let Some(location) = self.location().filter(|location| is_instance(location, self.bases[0], resource_type)) {
             released.headers.push(("location".to_owned(), location.into_bytes()));
         }
         released

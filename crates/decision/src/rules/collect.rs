@@ -128,8 +128,8 @@ fn under<'a>(engine: &'a Engine, rule: Rule<'a>, ceiling: &Ceiling<'a>, patient:
         let fitting = subscription.scopes.iter().filter(|limit| is_comparable(engine, limit));
         fitting.filter_map(|limit| intersect(&rule, scope, limit)).for_each(&mut add);
     }
-    let roles = subscription.roles.iter().filter_map(|id| engine.role(*id));
-    roles.map(|role| within(&rule, &role.operations)).for_each(add);
+    let limits = subscription.roles.iter().filter_map(|id| engine.role(*id));
+    limits.map(|role| within(&rule, &role.operations)).for_each(add);
 }
 
 /// What both a scope and one scope of a ceiling give; the stricter of two contexts counts, where one narrows the other.

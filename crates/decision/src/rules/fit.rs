@@ -73,18 +73,20 @@ fn fits(engine: &Engine, rule: &Rule<'_>, asked: &Asked<'_>, patient: Option<&st
 fn reaches(standing: Standing, asked: &Asked<'_>, shared: Shared) -> bool {
     use Interaction as I;
     let Some(interaction) = asked.interaction else { return false };
-    match (interaction, standing) {
-        (I::HistoryType | I::HistorySystem, _) | (_, Standing::Undecidable) => false,
+    let creates = interaction == I::Create;
+    let writes = matches!(interaction, I::Create | I::Update | I::Patch | I::Delete);
+    let histories = matches!(interaction, I::HistoryType | I::HistorySystem);
+    match standing {
+        // No parameter narrows the history of a type to one patient.
+        _ if histories => false,
+        // Nobody can tell whose it is.
+        Standing::Undecidable => false,
         // No patient rule makes or ends a Patient: there is none yet, or it is the context itself.
-        (I::Create | I::Delete, Standing::Patient) => false,
-        (I::Read | I::Vread | I::HistoryInstance | I::SearchType | I::SearchSystem, Standing::Shared) => {
-            shared != Shared::Referenced
-        }
-        // None writes what other patients share, or what only its targets own.
-        (_, Standing::Shared) => false,
-        (I::Create | I::Update | I::Patch | I::Delete, Standing::Provenance) => false,
-        // A compartment has members only.
-        (I::SearchCompartment, Standing::Binary | Standing::Provenance) => false,
-        _ => true,
+        Standing::Patient => !creates && interaction != I::Delete,
+        // What other patients share is read, never written; a compartment has members only.
+        Standing::Shared => !writes && interaction != I::SearchCompartment && shared != Shared::Referenced,
+        Standing::Provenance => !writes && interaction != I::SearchCompartment,
+        Standing::Binary => interaction != I::SearchCompartment,
+        Standing::Compartment | Standing::PatientElement | Standing::NamesPatients => true,
     }
 }
