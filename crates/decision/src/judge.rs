@@ -103,6 +103,7 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
         letters: target.letters(operation),
         path_patient: target.path_patient.as_deref(),
     };
+    named_by_a_role(operation, index, &rules)?;
     let fitting = rules::fitting(engine, &rules, &asked)?;
     async_only_for_systems(&call, &rules, &fitting)?;
     built(&target)?;
@@ -241,6 +242,7 @@ impl Target {
         match (self.interaction, operation.method) {
             (Some(Interaction::Conditional), Method::Delete) => Letters::SEARCH | Letters::DELETE,
             (Some(Interaction::Conditional), _) => Letters::SEARCH | Letters::UPDATE,
+            (Some(Interaction::Operation), _) => Letters::READ | Letters::SEARCH,
             (Some(interaction), _) => interaction.letters(),
             (None, _) => Letters::NONE,
         }
@@ -257,6 +259,23 @@ fn find<'a>(engine: &'a Engine, call: &Call<'a>) -> Result<(u32, &'a Operation),
         return Err(Denial::new(Phase::Operation, Reason::NotInService));
     }
     call.operation(engine).ok_or(Denial::new(Phase::Operation, Reason::MethodNotAllowed))
+}
+
+/// No letter gives a `$operation`, but for the two that read whole charts.
+fn named_by_a_role(operation: &Operation, index: u32, rules: &Rules<'_>) -> Result<(), Denial> {
+    let Some(fhir) = operation.fhir.as_ref().filter(|fhir| fhir.interaction == Interaction::Operation) else {
+        return Ok(());
+    };
+    let systems = || rules.list.iter().any(|rule| rule.context == Some(policy::scope::Context::System));
+    let reason = match fhir.code.as_deref() {
+        _ if !rules.any => Reason::NoPermission,
+        _ if rules.list.iter().any(|rule| rule.names(index)) => Reason::NotBuilt,
+        Some("everything") => return Ok(()),
+        Some("export") if systems() => Reason::NotBuilt,
+        Some("export") => Reason::NoRule,
+        _ => Reason::OperationDenied,
+    };
+    Err(Denial::new(Phase::Rules, reason))
 }
 
 /// What the semantics define and this version does not decide is denied, after all that it does check.

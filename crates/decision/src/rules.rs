@@ -97,6 +97,17 @@ impl Rule<'_> {
         own.contains(letters) && self.within.iter().all(|within| engine.letters_on(within, name).contains(letters))
     }
 
+    /// Whether it is a role that names this operation.
+    pub(crate) fn names(&self, index: u32) -> bool {
+        matches!(&self.gives, Gives::Operations(operations) if operations.binary_search(&index).is_ok())
+            && self.within.iter().all(|within| within.binary_search(&index).is_ok())
+    }
+
+    /// Whether it is a scope that gives these letters on any type.
+    fn has_somewhere(&self, letters: Letters) -> bool {
+        matches!(&self.gives, Gives::Letters(_, own) if !letters.is_empty() && own.contains(letters))
+    }
+
     /// Whether it gives this operation: these letters on this type, or the operation itself.
     fn gives_operation(&self, engine: &Engine, index: u32, name: Option<&str>, letters: Letters) -> bool {
         let own = match &self.gives {

@@ -47,25 +47,60 @@ pub(crate) fn fitting(engine: &Engine, rules: &Rules<'_>, asked: &Asked<'_>) -> 
     if furthest.step == 0 && rules.waiting.iter().any(waits) {
         return Err(Denial::new(Phase::Rules, Reason::NoPatientContext));
     }
+    if may_be_referenced(engine, rules, asked) {
+        // I26: only the stored Patient could tell, and it is not looked up yet.
+        return Err(Denial::new(Phase::Rules, Reason::NotBuilt));
+    }
     Err(furthest)
+}
+
+/// Whether a read of a shared resource would be permitted if the context Patient referred to it.
+fn may_be_referenced(engine: &Engine, rules: &Rules<'_>, asked: &Asked<'_>) -> bool {
+    let standing = asked.resource_type.and_then(|name| engine.facts(name)).map(|facts| facts.standing);
+    asked.interaction == Some(Interaction::Read)
+        && standing == Some(Standing::Shared)
+        && engine.settings().shared != Shared::Scope
+        && rules.list.iter().any(|rule| rule.is_patient() && rule.gives(engine, "Patient", Letters::READ))
 }
 
 fn fits(engine: &Engine, rule: &Rule<'_>, asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial> {
     let refused = Denial::new(Phase::Rules, Reason::NoRule);
-    if !rule.gives_operation(engine, asked.operation, asked.resource_type, asked.letters) {
+    let gives = match asked.interaction {
+        Some(interaction) if asked.resource_type.is_none() => fits_everywhere(rule, asked, interaction),
+        _ => rule.gives_operation(engine, asked.operation, asked.resource_type, asked.letters),
+    };
+    if !gives {
         return Err(refused);
     }
     if !rule.is_patient() {
         return Ok(());
+    }
+    if asked.resource_type.is_none() {
+        return names_context(asked, patient);
     }
     let standing =
         asked.resource_type.and_then(|name| engine.facts(name)).map_or(Standing::Undecidable, |facts| facts.standing);
     if !reaches(standing, asked, engine.settings().shared) {
         return Err(refused.at(1));
     }
+    names_context(asked, patient)
+}
+
+/// A path that names a Patient names the context.
+fn names_context(asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial> {
     match (asked.path_patient, patient) {
         (Some(named), Some(patient)) if named != patient => Err(Denial::new(Phase::Rules, Reason::OtherPatient).at(2)),
         _ => Ok(()),
+    }
+}
+
+/// Whether a rule could permit what names no one type (`GET /?…`, `POST /`, `Patient/ME/*`); which types
+/// it means is decided after this phase.
+fn fits_everywhere(rule: &Rule<'_>, asked: &Asked<'_>, interaction: Interaction) -> bool {
+    match interaction {
+        Interaction::Batch => true,
+        Interaction::HistorySystem if rule.is_patient() => false,
+        _ => rule.names(asked.operation) || rule.has_somewhere(asked.letters),
     }
 }
 

@@ -1,0 +1,53 @@
+//! The corpus of tables at the top of the workspace, run on the engine.
+
+use std::path::Path;
+
+use testkit::markdown::Document;
+
+use crate::check;
+
+/// Every requirement that the corpus must name in some document's `Requirements` line.
+const REQUIREMENTS: &[&str] = &[
+    "I19", "I21", "I22", "I23", "I24", "I25", "I26", "I28", "I29", "I30", "I31", "I32", "I33", "I34", "I35", "K16",
+    "K19", "K25", "K28", "K32", "K33", "K34", "K36", "K37", "K39", "K40", "K41", "K42", "S01", "S02", "S03", "S04",
+    "S05", "V21",
+];
+
+fn documents() -> Vec<(String, Document)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/decisions");
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| (path.display().to_string(), Document::parse(&std::fs::read_to_string(&path).unwrap())))
+        .collect()
+}
+
+#[test]
+fn the_engine_behaves_as_the_corpus_says() {
+    let mut faults = Vec::new();
+    let mut rows = 0;
+    for (path, document) in documents() {
+        let engine = check::engine(&document);
+        assert!(!document.rows.is_empty(), "{path} has no rows");
+        for row in document.rows.iter().filter(|row| row.has("call")) {
+            rows += 1;
+            if let Err(fault) = check::row(&engine, row) {
+                faults.push(format!("{path} {fault}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} of {rows} rows:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_corpus_names_every_requirement_it_covers() {
+    let named: Vec<String> = documents()
+        .iter()
+        .flat_map(|(_, document)| document.header.get("requirements").cloned())
+        .flat_map(|line| line.split([' ', ',']).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let missing: Vec<_> = REQUIREMENTS.iter().filter(|id| !named.iter().any(|known| known == *id)).collect();
+    assert!(missing.is_empty(), "no document names {missing:?}");
+}

@@ -1,0 +1,6 @@
+//! The decision point as its users see it: tables of behaviour, attacks, properties.
+
+mod attacks;
+mod check;
+mod corpus;
+mod laws;
