@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use admin::password::Password;
 use admin::{Error, Fault};
+use policy::role::{InvalidRoleName, RoleName};
 
 /// A text with a rule.
 pub fn text<T>(pointer: &str, text: String) -> Result<T, Error>
@@ -41,4 +42,18 @@ pub fn login_password(text: String) -> Option<Password> {
 
 fn wrong(pointer: &str, error: &dyn Display) -> Error {
     Error::Invalid(vec![Fault::new(pointer, "wrong_value", error.to_string())])
+}
+
+/// The ids of roles in a body, each at its place.
+pub fn role_names(pointer: &str, texts: &[String]) -> Result<Vec<RoleName>, Error> {
+    let parsed = texts.iter().enumerate().map(|(index, text)| {
+        text.parse().map_err(|error: InvalidRoleName| {
+            Fault::new(format!("{pointer}/{index}"), "wrong_value", error.to_string())
+        })
+    });
+    let (names, faults): (Vec<_>, Vec<_>) = parsed.partition(Result::is_ok);
+    if faults.is_empty() {
+        return Ok(names.into_iter().flatten().collect());
+    }
+    Err(Error::Invalid(faults.into_iter().filter_map(Result::err).collect()))
 }

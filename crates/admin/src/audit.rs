@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use domain::{Call, Gateway};
 use policy::audit::{DecisionRecord, Entry, MAX_BATCH_ENTRIES, MAX_FIELD_BYTES, MAX_NAMES, Principal, Record};
 use policy::id::{ServiceId, SubscriptionId};
-use store::audit::{Filter, Kept, Place, Position};
+pub use store::audit::{Filter, Kept, Place, Position};
 use store::{Listed, Page, Tx};
 
 use crate::bundles::hex;

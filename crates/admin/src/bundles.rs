@@ -250,6 +250,24 @@ pub fn head(
     Ok(Current::Head(text))
 }
 
+/// What a gateway gets that asks for the bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It has it already.
+    Unchanged,
+    /// The bundle.
+    Bundle(StoredBundle),
+}
+
+/// The current bundle of a Service of this Account, unless the caller knows it by its ETag; `NotFound` before the first.
+pub fn fetch(tx: &mut Tx<'_>, service_id: ServiceId, known: Option<&str>) -> Result<Fetched, Error> {
+    let current = store::bundles::head(tx, service_id)?.ok_or(Error::NotFound)?;
+    if known == Some(&*etag(&current.digest, current.version)) {
+        return Ok(Fetched::Unchanged);
+    }
+    Ok(Fetched::Bundle(store::bundles::find(tx, service_id, current.version)?))
+}
+
 /// The ETag of a bundle: another version has another one, also with the same content.
 #[must_use]
 pub fn etag(digest: &[u8; 32], version: u64) -> String {

@@ -81,3 +81,8 @@ pub fn report(tx: &mut Tx<'_>, call: &Call, id: GatewayId, report: GatewayReport
     };
     Ok(store::gateways::report(tx, id, &report, call.now)?)
 }
+
+/// Writes down that a gateway asked for something.
+pub fn seen(tx: &mut Tx<'_>, call: &Call, id: GatewayId) -> Result<(), Error> {
+    Ok(store::gateways::seen(tx, id, call.now)?)
+}

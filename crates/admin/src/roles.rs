@@ -4,6 +4,7 @@
 //! transaction.
 
 use domain::{AdminEvent, Call, Name, Revision, Role};
+use policy::bundle::Revocation;
 use policy::id::{RoleId, ServiceId};
 use policy::role::RoleName;
 use policy_compiler::{Imported, SmartRole};
@@ -11,7 +12,7 @@ use serde_json::json;
 use store::{Listed, MAX_PAGE, Page, Tx};
 
 use crate::bundles::{self, faults};
-use crate::{Error, Fault, Platform};
+use crate::{Error, Fault, Platform, revocations};
 
 /// The most custom roles of one Service: each is part of every bundle.
 pub const MAX_ROLES: usize = 10_000;
@@ -172,7 +173,7 @@ pub fn update(
     Ok(after)
 }
 
-/// Deletes a role that nobody has any more, and publishes.
+/// Deletes a role that nobody has any more, ends the sessions of those who assumed it, and publishes.
 pub fn delete(
     tx: &mut Tx<'_>,
     call: &Call,
@@ -182,6 +183,7 @@ pub fn delete(
     let role = store::roles::find(tx, id)?;
     refuse_in_use(tx, &role)?;
     store::roles::delete(tx, id, expected)?;
+    revocations::revoke(tx, call, role.service_id, &Revocation::Role(id))?;
     let event = AdminEvent::new(call, "role.delete", &id);
     store::admin_events::append(tx, &event.changing(Some(shown(&role)), None))?;
     bundles::publish(tx, call, platform, role.service_id)?;

@@ -2,14 +2,15 @@
 //!
 //! Invariant: suspending a partner ends its tokens and sessions in the same transaction; no later change revives them.
 
-use domain::{Account, AdminEvent, Call, Revision, Role, Service, Subscription, SubscriptionState};
+use domain::{Account, AdminEvent, Call, Revision, Service, Subscription, SubscriptionState};
 use policy::bundle::Revocation;
 use policy::id::{AccountId, ServiceId, SubscriptionId};
 use policy::role::RoleName;
-use policy_compiler::Imported;
+use policy_compiler::{Imported, SmartRole};
 use serde_json::json;
 use store::{Listed, Page, Tx};
 
+use crate::roles::Shown;
 use crate::{Error, Platform, bundles, ceilings, revocations};
 
 /// What an owner changes of a Subscription.
@@ -39,17 +40,15 @@ pub struct Subscribed {
     pub service: Service,
 }
 
-/// The roles inside a Subscription's ceiling, with what they come to.
+/// A part of the roles inside a Subscription's ceiling.
 #[derive(Clone, Debug)]
 pub struct Offered {
-    /// The Service's document.
+    /// What the operations of the SMART roles index into.
     pub imported: Imported,
-    /// The Service.
-    pub service: Service,
-    /// The ceiling.
-    pub ceiling: Vec<RoleName>,
-    /// The custom roles inside it.
-    pub roles: Vec<Role>,
+    /// The roles.
+    pub items: Vec<Shown>,
+    /// How many roles were passed by when there are more; where the next part starts.
+    pub next: Option<usize>,
 }
 
 fn account(tx: &mut Tx<'_>, id: AccountId) -> Result<Account, Error> {
@@ -80,7 +79,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     call: &Call,
     platform: Platform<'_>,
-    (service_id, id, expected): (ServiceId, SubscriptionId, Option<Revision>),
+    (service_id, id, expected): (ServiceId, SubscriptionId, Revision),
     change: Change,
 ) -> Result<Seen, Error> {
     let service = store::services::find(tx, service_id)?;
@@ -91,7 +90,7 @@ pub fn update(
     };
     let state = change.state.unwrap_or(before.state);
     let mut after = Subscription { role_ids, state, updated_at: call.now, ..before.clone() };
-    after.revision = store::subscriptions::update(tx, &after, expected.unwrap_or(before.revision))?;
+    after.revision = store::subscriptions::update(tx, &after, expected)?;
     revoke(tx, call, &before, state)?;
 
     let event = AdminEvent::new(call, "subscription.update", &id).changing(
@@ -143,22 +142,36 @@ pub fn find_own(tx: &mut Tx<'_>, id: SubscriptionId) -> Result<Subscribed, Error
     subscribed(tx, subscription)
 }
 
-/// The roles that this Account's Subscription offers: those of the ceiling that the Service still has.
-pub fn offered(tx: &mut Tx<'_>, id: SubscriptionId) -> Result<Offered, Error> {
+/// The roles that this Account's Subscription offers, from the given place on: the SMART roles inside the ceiling, then
+/// the custom ones that the Service still has.
+pub fn offered(tx: &mut Tx<'_>, id: SubscriptionId, from: usize, limit: usize) -> Result<Offered, Error> {
     let subscription = store::subscribed_services::find(tx, id)?;
+    let ceiling = subscription.role_ids;
     tx.as_account(subscription.owner_account_id, |tx| {
         let service = store::services::find(tx, subscription.service_id)?;
         let imported = bundles::imported(tx, &service)?;
-        let (mut ceiling, mut roles) = (Vec::new(), Vec::new());
-        for name in subscription.role_ids {
-            if !ceilings::exists(tx, &service, &imported, &name)? {
-                continue;
+        let mut smart = policy_compiler::smart_roles(&imported);
+        smart.retain(|role| oauth::ceiling::holds(&ceiling, &RoleName::Smart(role.scope.clone())));
+        // A ceiling may name a scope that is not among the listed ones: a granular one, or another set of letters.
+        for name in &ceiling {
+            if let RoleName::Smart(scope) = name
+                && !smart.iter().any(|role| role.scope == *scope)
+            {
+                let operations = policy_compiler::operations_of(&imported, scope);
+                smart.push(SmartRole { scope: scope.clone(), operations });
             }
-            if let RoleName::Custom(id) = &name {
-                roles.push(store::roles::find(tx, *id)?);
-            }
-            ceiling.push(name);
         }
-        Ok(Offered { imported, service, ceiling, roles })
+        let mut items: Vec<Shown> = smart.into_iter().map(Shown::Smart).collect();
+        for name in &ceiling {
+            if let RoleName::Custom(id) = name
+                && ceilings::exists(tx, &service, &imported, name)?
+            {
+                items.push(Shown::Custom(store::roles::find(tx, *id)?));
+            }
+        }
+        let end = from.saturating_add(limit);
+        let next = (end < items.len()).then_some(end);
+        let items = items.into_iter().skip(from).take(limit).collect();
+        Ok(Offered { imported, items, next })
     })
 }

@@ -27,14 +27,14 @@ pub fn put(
     tx: &mut Tx<'_>,
     call: &Call,
     platform: Platform<'_>,
-    (role_id, expected): (RoleId, Option<Revision>),
+    (role_id, expected): (RoleId, Revision),
     trust: Trust,
 ) -> Result<Role, Error> {
     check(&trust)?;
     let before = store::roles::find(tx, role_id)?;
     let trust = Some(trust).filter(|trust| !trust.accounts.is_empty());
     let mut after = Role { trust, updated_at: call.now, ..before.clone() };
-    after.revision = store::roles::update(tx, &after, expected.unwrap_or(before.revision))?;
+    after.revision = store::roles::update(tx, &after, expected)?;
 
     let mut changed = false;
     for account in accounts(&before).filter(|account| !accounts(&after).any(|one| one == *account)) {
