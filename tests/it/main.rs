@@ -1,5 +1,7 @@
 //! All integration tests: one package, one binary.
 
+mod admin;
 mod docs;
+mod harness;
 mod journeys;
 mod layers;

@@ -12,6 +12,7 @@ mod gateway;
 mod gateways;
 mod invitations;
 mod keys;
+mod pages;
 pub mod roles;
 pub mod services;
 mod sessions;
@@ -60,7 +61,9 @@ fn gateways(config: &mut Operations<'_>) {
 }
 
 /// The pages that people open from their mail.
-pub fn pages(_config: &mut ServiceConfig) {}
+pub fn pages(config: &mut ServiceConfig) {
+    pages::routes(config);
+}
 
 /// What use cases need to know of this server.
 #[must_use]

@@ -5,6 +5,7 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,8 @@ enum SendError {
     File(io::Error),
     #[error("{0}")]
     Sealed(admin::Error),
+    #[error("its sender broke")]
+    Broke,
 }
 
 /// Where mail goes.
@@ -156,7 +159,9 @@ impl Mailer {
                 store::outbox::take(tx, *id, now, now + LEASE)
             })?;
             let Some(waiting) = taken else { continue };
-            match self.send(state, &waiting) {
+            // A letter that breaks its sender must not hold up the others.
+            let sent = catch_unwind(AssertUnwindSafe(|| self.send(state, &waiting))).unwrap_or(Err(SendError::Broke));
+            match sent {
                 Ok(()) => state.pool.transact(*account_id, |tx| {
                     tx.name("mail.done");
                     store::outbox::done(tx, &waiting)
