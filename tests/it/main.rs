@@ -1,4 +1,11 @@
 //! All integration tests: one package, one binary.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what stands outside a `#[test]`"
+)]
 
 mod admin;
 mod docs;

@@ -62,6 +62,10 @@ pub(crate) struct Flags {
     #[arg(long, env = "ARC_POLL_INTERVAL", value_name = "TIME")]
     pub(crate) poll_interval: Option<String>,
 
+    /// How long the upstream may take for an answer: 100ms to 600s [default: 30s]
+    #[arg(long, env = "ARC_UPSTREAM_TIMEOUT", value_name = "TIME")]
+    pub(crate) upstream_timeout: Option<String>,
+
     /// How large the audit may grow here before it is shipped, in bytes [default: 1073741824]
     #[arg(long, env = "ARC_AUDIT_MAX_BYTES", value_name = "BYTES")]
     pub(crate) audit_max_bytes: Option<u64>,

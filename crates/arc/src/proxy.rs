@@ -5,7 +5,7 @@ use std::io::Write;
 use gateway::enrolment::{Enrolment, MAX_ENROLMENT_BYTES};
 use gateway::{Found, Gateway};
 use gateway_proxy::control_plane::ControlPlane;
-use gateway_proxy::upstream::Upstream;
+use gateway_proxy::upstream::{Bounds, Upstream};
 use gateway_proxy::{Options, Running, metrics};
 
 use crate::settings::{Fault, Settings};
@@ -15,7 +15,8 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
     // An error says that a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let enrolment = enrolment(settings)?;
-    let upstream = Upstream::new(&settings.upstream, &settings.upstream_headers, settings.max_response_bytes)?;
+    let bounds = Bounds { timeout: settings.upstream_timeout, max_response_bytes: settings.max_response_bytes };
+    let upstream = Upstream::new(&settings.upstream, &settings.upstream_credentials, bounds)?;
     let control_plane = ControlPlane::new(&enrolment).map_err(|fault| Fault::ControlPlane(fault.to_string()))?;
     let (gateway, found) = Gateway::open(&enrolment, &settings.state_dir, settings.audit_max_bytes)
         .map_err(|fault| Fault::State { path: settings.state_dir.clone(), fault })?;
@@ -60,9 +61,10 @@ fn say_what_was_found(settings: &Settings, found: &Found) {
     for (file, reason) in &found.bundles.refused {
         tracing::warn!(%file, %reason, "a bundle on disk was refused");
     }
-    match found.bundles.version {
-        Some(version) => tracing::info!(bundle_version = version, "runs bundle {version} from disk"),
-        None => tracing::info!("no bundle on disk: everything is denied until the control plane hands one out"),
+    if let Some(version) = found.bundles.version {
+        tracing::info!(bundle_version = version, "runs bundle {version} from disk");
+    } else {
+        tracing::info!("no bundle on disk: everything is denied until the control plane hands one out");
     }
     if found.audit.waiting > 0 {
         tracing::info!(entries = found.audit.waiting, "the audit of an earlier run waits to be shipped");

@@ -1,6 +1,7 @@
 //! The settings: flag, then environment variable, then `arc.toml`, then default.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use crate::command::Flags;
 const DEFAULT_FILE: &str = "arc.toml";
 const DEFAULT_STATE_DIR: &str = "arc-state";
 const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// Oftener than this only burdens the control plane.
-const SHORTEST_POLL: Duration = Duration::from_millis(500);
-/// A head lives for a minute, so asking more seldom would make a gateway that is in order look stale.
-const LONGEST_POLL: Duration = Duration::from_secs(60);
+/// How long the upstream may take for an answer, its body included.
+const DEFAULT_UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request that waits longer than this only holds its connection.
+const UPSTREAM_TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(10);
+/// Oftener only burdens the control plane, and a head lives for a minute: asking more seldom would make a gateway that is in order look stale.
+const POLL_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_mins(1);
 /// The largest file of settings or headers that is read.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
@@ -25,11 +28,12 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 pub(crate) struct Settings {
     pub(crate) enrolment: PathBuf,
     pub(crate) upstream: String,
-    pub(crate) upstream_headers: String,
+    pub(crate) upstream_credentials: String,
     pub(crate) listen: SocketAddr,
     pub(crate) status_listen: SocketAddr,
     pub(crate) state_dir: PathBuf,
     pub(crate) poll_interval: Duration,
+    pub(crate) upstream_timeout: Duration,
     pub(crate) audit_max_bytes: u64,
     pub(crate) max_response_bytes: usize,
 }
@@ -42,9 +46,9 @@ pub(crate) enum Fault {
     #[error("`{}` cannot be read: {fault}", path.display())]
     File { path: PathBuf, fault: std::io::Error },
     #[error("`{}` is not a file of settings: {fault}", path.display())]
-    Toml { path: PathBuf, fault: String },
-    #[error("`{0}` is not a time for --poll-interval: expected 500ms to 60s, such as `5s`")]
-    PollInterval(String),
+    Settings { path: PathBuf, fault: String },
+    #[error("`{text}` is not a time for {flag}: expected {expected}, such as `5s`")]
+    Time { flag: &'static str, text: String, expected: &'static str },
     #[error("--audit-max-bytes must be at least {MIN_MAX_BYTES}")]
     AuditMaxBytes,
     #[error("others can read `{}`, which holds a secret: chmod 600 it", .0.display())]
@@ -66,7 +70,7 @@ pub(crate) enum Fault {
 /// The same settings as the flags, in a file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Toml {
     enrolment: Option<PathBuf>,
     upstream: Option<String>,
     upstream_header_file: Option<PathBuf>,
@@ -74,6 +78,7 @@ struct File {
     status_listen: Option<SocketAddr>,
     state_dir: Option<PathBuf>,
     poll_interval: Option<String>,
+    upstream_timeout: Option<String>,
     audit_max_bytes: Option<u64>,
     max_response_bytes: Option<usize>,
 }
@@ -98,29 +103,30 @@ pub(crate) fn resolve(flags: Flags) -> Result<Settings, Fault> {
             variable: "ARC_UPSTREAM",
             key: "upstream",
         })?,
-        upstream_headers: header_file.as_deref().map_or(Ok(String::new()), secret)?,
+        upstream_credentials: header_file.as_deref().map_or(Ok(String::new()), secret)?,
         listen: flags.listen.or(file.listen).unwrap_or_else(|| local(8090)),
         status_listen: flags.status_listen.or(file.status_listen).unwrap_or_else(|| local(8091)),
         state_dir: flags.state_dir.or(file.state_dir).unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
-        poll_interval: flags
-            .poll_interval
-            .or(file.poll_interval)
-            .map_or(Ok(DEFAULT_POLL_INTERVAL), |text| poll_interval(&text))?,
+        poll_interval: flags.poll_interval.or(file.poll_interval).map_or(Ok(DEFAULT_POLL_INTERVAL), poll_interval)?,
+        upstream_timeout: flags
+            .upstream_timeout
+            .or(file.upstream_timeout)
+            .map_or(Ok(DEFAULT_UPSTREAM_TIMEOUT), upstream_timeout)?,
         audit_max_bytes,
         max_response_bytes: flags.max_response_bytes.or(file.max_response_bytes).unwrap_or(DEFAULT_MAX_RESPONSE_BYTES),
     })
 }
 
-fn read_file(path: Option<&Path>) -> Result<File, Fault> {
+fn read_file(path: Option<&Path>) -> Result<Toml, Fault> {
     let named = path.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match read(named) {
         Ok(text) => text,
         Err(Fault::File { fault, .. }) if path.is_none() && fault.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(File::default());
+            return Ok(Toml::default());
         }
         Err(fault) => return Err(fault),
     };
-    toml::from_str(&text).map_err(|fault| Fault::Toml { path: named.to_owned(), fault: fault.to_string() })
+    toml::from_str(&text).map_err(|fault| Fault::Settings { path: named.to_owned(), fault: fault.to_string() })
 }
 
 fn read(path: &Path) -> Result<String, Fault> {
@@ -143,15 +149,28 @@ pub(crate) fn secret(path: &Path) -> Result<String, Fault> {
     Ok(text)
 }
 
-fn poll_interval(text: &str) -> Result<Duration, Fault> {
+fn poll_interval(text: String) -> Result<Duration, Fault> {
+    time(text, "--poll-interval", &POLL_INTERVALS, "500ms to 60s")
+}
+
+fn upstream_timeout(text: String) -> Result<Duration, Fault> {
+    time(text, "--upstream-timeout", &UPSTREAM_TIMEOUTS, "100ms to 600s")
+}
+
+fn time(
+    text: String,
+    flag: &'static str,
+    range: &RangeInclusive<Duration>,
+    expected: &'static str,
+) -> Result<Duration, Fault> {
     let parsed = if let Some(millis) = text.strip_suffix("ms") {
         millis.parse().map(Duration::from_millis)
     } else {
-        text.strip_suffix('s').unwrap_or(text).parse().map(Duration::from_secs)
+        text.strip_suffix('s').unwrap_or(&text).parse().map(Duration::from_secs)
     };
     match parsed {
-        Ok(interval) if (SHORTEST_POLL..=LONGEST_POLL).contains(&interval) => Ok(interval),
-        _ => Err(Fault::PollInterval(text.to_owned())),
+        Ok(time) if range.contains(&time) => Ok(time),
+        _ => Err(Fault::Time { flag, text, expected }),
     }
 }
 
@@ -184,10 +203,10 @@ mod tests {
 
     #[test]
     fn times_are_read_with_their_unit() {
-        assert_eq!(poll_interval("5s").unwrap(), Duration::from_secs(5));
-        assert_eq!(poll_interval("500ms").unwrap(), Duration::from_millis(500));
+        assert_eq!(poll_interval("5s".to_owned()).unwrap(), Duration::from_secs(5));
+        assert_eq!(poll_interval("500ms".to_owned()).unwrap(), Duration::from_millis(500));
         for text in ["", "s", "0s", "499ms", "61s", "1m", "-1s"] {
-            assert!(poll_interval(text).is_err(), "{text}");
+            assert!(poll_interval(text.to_owned()).is_err(), "{text}");
         }
     }
 

@@ -12,8 +12,10 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A bundle has at most 64 MiB; everything else is small.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a head, a report or a shipment may take; all are small.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a bundle may take, which has at most 64 MiB.
+const BUNDLE_TIMEOUT: Duration = Duration::from_mins(2);
 /// What an acknowledgement or a problem has at most.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -78,6 +80,7 @@ impl ControlPlane {
     /// The current bundle; none when it is still the one that is in force.
     pub(crate) async fn bundle(&self, held: Option<&Manifest>) -> Result<Option<Vec<u8>>, Failed> {
         let mut request = self.client.get(format!("{}/bundle", self.url)).header(ACCEPT, BUNDLE_MEDIA_TYPE);
+        request = request.timeout(BUNDLE_TIMEOUT);
         if let Some(held) = held {
             request = request.header(IF_NONE_MATCH, format!("\"{}-{}\"", held.digest, held.version));
         }

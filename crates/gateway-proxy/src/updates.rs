@@ -51,19 +51,18 @@ pub(crate) async fn run(
 }
 
 async fn poll(gateway: &Arc<Gateway>, control_plane: &ControlPlane) -> Result<(), Fault> {
-    let head = control_plane.head().await.inspect_err(|_| metrics::control_plane_failed("head"))?;
-    let heard = hear(gateway, head).await?;
-    let Heard::Behind(fresh) = heard else { return Ok(()) };
-    let held = gateway.bundles().current();
-    let pulled = control_plane.bundle(held.as_ref().map(|snapshot| snapshot.manifest())).await;
+    let text = control_plane.head().await.inspect_err(|_| metrics::control_plane_failed("head"))?;
+    let Heard::Behind(fresh) = hear(gateway, text).await? else { return Ok(()) };
+    let in_force = gateway.bundles().current();
+    let pulled = control_plane.bundle(in_force.as_ref().map(|snapshot| snapshot.manifest())).await;
     let bytes = pulled.inspect_err(|_| metrics::control_plane_failed("bundle"))?.ok_or(Fault::Withheld)?;
     accept(gateway, bytes, fresh).await
 }
 
 async fn hear(gateway: &Arc<Gateway>, head: String) -> Result<Heard, Fault> {
     let gateway = Arc::clone(gateway);
-    let heard = tokio::task::spawn_blocking(move || gateway.bundles().hear(&head, gateway.clock().now())).await;
-    heard.map_err(|_| Fault::Lost)?.map_err(|reason| Fault::Refused { what: "the head", reason })
+    let answer = tokio::task::spawn_blocking(move || gateway.bundles().hear(&head, gateway.clock().now())).await;
+    answer.map_err(|_| Fault::Lost)?.map_err(|reason| Fault::Refused { what: "the head", reason })
 }
 
 async fn accept(gateway: &Arc<Gateway>, bytes: Vec<u8>, fresh: Fresh) -> Result<(), Fault> {

@@ -14,8 +14,6 @@ use reqwest::{Client, Url};
 pub const DEFAULT_MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer may take, its body included.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The protected API.
 pub struct Upstream {
@@ -25,6 +23,15 @@ pub struct Upstream {
     base_text: String,
     credentials: HeaderMap,
     max_response_bytes: usize,
+}
+
+/// How much of an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How long it may take, its body included.
+    pub timeout: Duration,
+    /// How long its body may be.
+    pub max_response_bytes: usize,
 }
 
 impl fmt::Debug for Upstream {
@@ -62,7 +69,7 @@ pub(crate) struct Fetched {
 
 impl Upstream {
     /// An upstream at this base; `headers` (lines of `Name: value`) go with every request, in place of the client's.
-    pub fn new(base: &str, headers: &str, max_response_bytes: usize) -> Result<Self, InvalidUpstream> {
+    pub fn new(base: &str, headers: &str, bounds: Bounds) -> Result<Self, InvalidUpstream> {
         let invalid = || InvalidUpstream::Url(base.to_owned());
         let url = Url::parse(base).map_err(|_| invalid())?;
         let plain = url.query().is_none() && url.fragment().is_none();
@@ -75,11 +82,17 @@ impl Upstream {
             .no_proxy()
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
+            .timeout(bounds.timeout)
             .build()
             .map_err(InvalidUpstream::Client)?;
         let base_text = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { client, base: url, base_text, credentials: credentials(headers)?, max_response_bytes })
+        Ok(Self {
+            client,
+            base: url,
+            base_text,
+            credentials: credentials(headers)?,
+            max_response_bytes: bounds.max_response_bytes,
+        })
     }
 
     /// Its base as text, without a trailing slash.

@@ -52,6 +52,7 @@ impl Clock {
 }
 
 /// Random bytes from the operating system's generator.
+#[must_use]
 pub fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).ok().map(|()| bytes)
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_goes_on_by_what_has_passed() {
-        assert_eq!(clock().read(at(10), std::time::Duration::from_secs(60)), at(1_060));
+        assert_eq!(clock().read(at(10), std::time::Duration::from_mins(1)), at(1_060));
     }
 
     #[test]

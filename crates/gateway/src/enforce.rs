@@ -235,3 +235,6 @@ fn origin(inbound: &Inbound<'_>) -> Option<Origin> {
     };
     Some(Origin { method: inbound.method.to_owned(), target: inbound.target.to_owned(), form })
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,14 +163,12 @@ impl Gateway {
         let Ok(body) = inbound.body else { return denial(400, Reason::MalformedBody, Phase::Normalise).into() };
         let service = &snapshot.bundle().parts().service;
         let follows = service.kind == ServiceKind::Fhirv4 && matches!(inbound.method, "GET" | "HEAD");
-        match links::sealed(inbound.target, &service.base_url).filter(|_| follows) {
-            Some(seal) => self.follow(snapshot, credential, inbound, seal, at),
-            None => {
-                let (decision, elapsed) = decide(snapshot, &request(inbound, body, credential, snapshot));
-                let sent = sent(&decision);
-                Outcome { decision, elapsed, origin: None, sent }
-            }
+        if let Some(seal) = links::sealed(inbound.target, &service.base_url).filter(|_| follows) {
+            return self.follow(snapshot, credential, inbound, seal, at);
         }
+        let (decision, elapsed) = decide(snapshot, &request(inbound, body, credential, snapshot));
+        let sent = sent(&decision);
+        Outcome { decision, elapsed, origin: None, sent }
     }
 
     /// Decides the request that a sealed link stands for, under the present token.

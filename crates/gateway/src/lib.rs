@@ -62,7 +62,7 @@ impl Gateway {
         }
         let service_id = enrolment.trust.service_id;
         let options = audit::Options { service_id, gateway_id: enrolment.gateway_id, max_bytes: audit_max_bytes };
-        let (spool, recovered) = Spool::open(&folder.join("audit"), options, clock.now())?;
+        let (spool, recovered) = Spool::open(&folder.join("audit"), &options, clock.now())?;
         let links = Links::open(folder, &service_id.to_string())?;
         let found = Found { bundles: cold_start, audit: recovered };
         Ok((Self { clock, bundles, authenticator: Authenticator::default(), links, spool, _lock: lock }, found))

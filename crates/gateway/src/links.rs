@@ -176,6 +176,11 @@ pub fn base_path(base_url: &str) -> &str {
     authority.find('/').and_then(|slash| authority.get(slash..)).unwrap_or("").trim_end_matches('/')
 }
 
+/// The link with those characters encoded that a URL's writer encodes, so that it is sent as it was sealed.
+fn as_written(link: &str) -> String {
+    link.replace('"', "%22").replace('\'', "%27").replace('<', "%3C").replace('>', "%3E")
+}
+
 /// What an upstream's paging link is below its base; none for a link that leads elsewhere.
 #[must_use]
 pub fn below(link: &str, upstream_base: &str) -> Option<String> {
@@ -185,7 +190,8 @@ pub fn below(link: &str, upstream_base: &str) -> Option<String> {
     let leaves = lowered.split('/').any(|segment| matches!(segment, "." | ".."))
         || ["\\", "%2e", "%2f", "%5c"].iter().any(|code| lowered.contains(code));
     let visible = rest.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    ((rest.is_empty() || rest.starts_with(['/', '?'])) && visible && !leaves).then(|| rest.to_owned())
+    let fits = (rest.is_empty() || rest.starts_with(['/', '?'])) && visible && !leaves;
+    fits.then(|| as_written(rest))
 }
 
 #[cfg(test)]
@@ -250,6 +256,7 @@ mod tests {
     fn a_link_that_leads_out_of_the_upstream_is_none() {
         let base = "http://up:8080/fhir";
         assert_eq!(below("http://up:8080/fhir?_getpages=1", base).as_deref(), Some("?_getpages=1"));
+        assert_eq!(below("http://up:8080/fhir?x='a<b'", base).as_deref(), Some("?x=%27a%3Cb%27"));
         assert_eq!(below("http://up:8080/fhir/Patient?ct=a%2Fb", base).as_deref(), Some("/Patient?ct=a%2Fb"));
         for link in [
             "http://up:8080/fhir2?x",

@@ -126,7 +126,7 @@ fn pages_are_followed_by_sealed_links_of_the_same_caller_only() {
             ("another patient", target.to_owned(), other_patient.as_str(), 404),
             ("another client", target.to_owned(), &other_client, 404),
             ("a scope less", target.to_owned(), &less, 403),
-            ("a broken seal", format!("{}A", target), &world.p1(), 404),
+            ("a broken seal", format!("{target}A"), &world.p1(), 404),
             ("a parameter beside it", format!("{target}&_count=1"), &world.p1(), 400),
             ("a parameter before it", target.replace("?_page", "?_count=1&_page"), &world.p1(), 400),
         ] {
@@ -157,7 +157,7 @@ fn options_is_answered_by_the_gateway_and_metadata_by_the_upstream_without_a_tok
 
 #[test]
 fn an_upstream_that_is_down_slow_wrong_or_endless_tells_nothing() {
-    let (world, gateway) = World::running(&["--max-response-bytes", "1000"]);
+    let (world, gateway) = World::running(&["--max-response-bytes", "1000", "--upstream-timeout", "1s"]);
     let ask = || get(&gateway, "/fhir/Patient/p1", &world.p1());
     world.upstream.answers(|_| HttpResponse::Ok().content_type("text/html").body("<h1>secret"));
     assert_eq!(ask().status, 502);
@@ -168,7 +168,12 @@ fn an_upstream_that_is_down_slow_wrong_or_endless_tells_nothing() {
     world.upstream.answers(|_| HttpResponse::InternalServerError().body("secret stack trace"));
     let got = ask();
     assert_eq!((got.status, String::from_utf8(got.body).unwrap().contains("secret")), (500, false));
-    eventually("four outcomes are stored", || outcomes(&world.plane.entries()).len() == 4);
+    world.upstream.answers(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        HttpResponse::Ok().content_type("application/fhir+json").body(patient("p1").to_string())
+    });
+    assert_eq!(ask().status, 502, "slow");
+    eventually("five outcomes are stored", || outcomes(&world.plane.entries()).len() == 5);
     assert!(outcomes(&world.plane.entries()).iter().all(|outcome| outcome.released == 0));
 
     let dead = {

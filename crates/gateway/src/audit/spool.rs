@@ -125,7 +125,7 @@ pub struct Level {
 
 impl Spool {
     /// Opens the folder, cuts what a crash tore, counts the boot, and begins a segment.
-    pub fn open(folder: &Path, options: Options, now: DateTime<Utc>) -> io::Result<(Self, Recovered)> {
+    pub fn open(folder: &Path, options: &Options, now: DateTime<Utc>) -> io::Result<(Self, Recovered)> {
         files::private_folder(folder)?;
         let mut recovered = Recovered { boot: recovery::next_boot(folder, now.timestamp())?, ..Recovered::default() };
         let (segments, shipped) = recovery::segments(folder, &mut recovered)?;
@@ -143,7 +143,7 @@ impl Spool {
         };
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
-            options: Options { max_bytes: options.max_bytes.max(MIN_MAX_BYTES), ..options },
+            options: Options { max_bytes: options.max_bytes.max(MIN_MAX_BYTES), ..options.clone() },
             boot: recovered.boot,
             state: Mutex::new(state),
         });

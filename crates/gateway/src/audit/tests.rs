@@ -52,7 +52,7 @@ impl Fixture {
             gateway_id: testkit::bundles::gateway_id(),
             max_bytes: self.max_bytes,
         };
-        Spool::open(self.folder.path(), options, at()).unwrap()
+        Spool::open(self.folder.path(), &options, at()).unwrap()
     }
 
     fn segments(&self) -> Vec<PathBuf> {

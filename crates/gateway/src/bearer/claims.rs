@@ -28,7 +28,8 @@ pub(super) struct Read {
 
 /// Reads a payload; every fault is `malformed_token`.
 pub(super) fn read(payload: &[u8], patient_claim: &str, service: ServiceKind) -> Result<Read, Reason> {
-    json::object(payload).and_then(|object| Object(object).read(patient_claim, service)).ok_or(Reason::MalformedToken)
+    let object = json::object(payload).map(Object).ok_or(Reason::MalformedToken)?;
+    object.read(patient_claim, service).map_err(|Wrong| Reason::MalformedToken)
 }
 
 impl Read {
@@ -49,22 +50,24 @@ fn own_kind(kind: &str) -> Option<TokenKind> {
         .find(|one| one.as_str() == kind)
 }
 
-/// A JSON object whose members are read as `Some(None)` when they are absent, and `None` when they have the wrong type.
+/// A claim has another JSON type than its own, or breaks the rule of its text.
+struct Wrong;
+
+/// The claims as JSON; one that is absent is `Ok(None)`.
 struct Object(Map<String, Value>);
 
 impl Object {
-    fn read(&self, patient_claim: &str, service: ServiceKind) -> Option<Read> {
-        let exp = self.integer("exp")??;
+    fn read(&self, patient_claim: &str, service: ServiceKind) -> Result<Read, Wrong> {
+        let exp = self.integer("exp")?.ok_or(Wrong)?;
         let nbf = self.integer("nbf")?;
-        let iat = self.integer("iat")?;
-        let iss = self.text("iss")??;
-        let sub = self.text("sub")??;
+        let iss = self.text("iss")?.ok_or(Wrong)?;
+        let sub = self.text("sub")?.ok_or(Wrong)?;
         let patient = self.text(patient_claim)?;
         let is_id = |patient: &String| service == ServiceKind::Plain || FhirId::accepts(patient);
         if iss.is_empty() || sub.is_empty() || !patient.iter().all(is_id) {
-            return None;
+            return Err(Wrong);
         }
-        Some(Read {
+        Ok(Read {
             exp,
             nbf,
             iss: iss.clone(),
@@ -79,7 +82,7 @@ impl Object {
                 aud: String::new(),
                 exp,
                 nbf: nbf.unwrap_or(0),
-                iat: iat.unwrap_or(0),
+                iat: self.integer("iat")?.unwrap_or(0),
                 jti: self.text("jti")?.unwrap_or_default(),
                 kind: TokenKind::Foreign,
                 account_id: self.id("account_id")?,
@@ -95,49 +98,53 @@ impl Object {
         })
     }
 
-    fn integer(&self, name: &str) -> Option<Option<i64>> {
-        self.0.get(name).map(Value::as_i64).map_or(Some(None), |read| read.map(Some))
+    fn integer(&self, name: &str) -> Result<Option<i64>, Wrong> {
+        self.0.get(name).map(|value| value.as_i64().ok_or(Wrong)).transpose()
     }
 
-    fn text(&self, name: &str) -> Option<Option<String>> {
-        self.0.get(name).map(Value::as_str).map_or(Some(None), |read| read.map(|text| Some(text.to_owned())))
+    fn text(&self, name: &str) -> Result<Option<String>, Wrong> {
+        self.0.get(name).map(text).transpose()
     }
 
-    fn id<T: FromStr>(&self, name: &str) -> Option<Option<T>> {
-        self.text(name)?.map_or(Some(None), |text| text.parse().ok().map(Some))
+    fn id<T: FromStr>(&self, name: &str) -> Result<Option<T>, Wrong> {
+        self.text(name)?.map(|text| text.parse().map_err(|_| Wrong)).transpose()
     }
 
-    fn texts(&self, name: &str) -> Option<Option<Vec<String>>> {
-        let Some(value) = self.0.get(name) else { return Some(None) };
-        let texts = value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned));
-        texts.collect::<Option<Vec<_>>>().map(Some)
+    fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Wrong> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        value.as_array().ok_or(Wrong)?.iter().map(text).collect::<Result<_, _>>().map(Some)
     }
 
     /// One string, or a list of strings; it must be there.
-    fn audience(&self) -> Option<Vec<String>> {
-        match self.0.get("aud")? {
-            Value::String(one) => Some(vec![one.clone()]),
-            _ => self.texts("aud")?,
+    fn audience(&self) -> Result<Vec<String>, Wrong> {
+        match self.0.get("aud") {
+            Some(Value::String(one)) => Ok(vec![one.clone()]),
+            _ => self.texts("aud")?.ok_or(Wrong),
         }
     }
 
     /// Issuers that say `scp` write it as one string, or as a list.
-    fn scp(&self) -> Option<Option<String>> {
+    fn scp(&self) -> Result<Option<String>, Wrong> {
         match self.0.get("scp") {
-            Some(Value::String(one)) => Some(Some(one.clone())),
-            _ => Some(self.texts("scp")?.map(|scopes| scopes.join(" "))),
+            Some(Value::String(one)) => Ok(Some(one.clone())),
+            _ => Ok(self.texts("scp")?.map(|scopes| scopes.join(" "))),
         }
     }
 
     /// An id that is not one of ours gives nothing, as one that the bundle does not know.
-    fn role_ids(&self) -> Option<Vec<RoleId>> {
+    fn role_ids(&self) -> Result<Vec<RoleId>, Wrong> {
         let ids = self.texts("role_ids")?.unwrap_or_default();
-        Some(ids.iter().filter_map(|id| id.parse().ok()).collect())
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    fn actor(&self) -> Option<Option<Actor>> {
-        let Some(value) = self.0.get("act") else { return Some(None) };
-        let actor = Self(value.as_object()?.clone());
-        Some(Some(Actor { sub: actor.text("sub")??, account_id: actor.id("account_id")?? }))
+    fn actor(&self) -> Result<Option<Actor>, Wrong> {
+        let Some(value) = self.0.get("act") else { return Ok(None) };
+        let actor = Self(value.as_object().ok_or(Wrong)?.clone());
+        let sub = actor.text("sub")?.ok_or(Wrong)?;
+        Ok(Some(Actor { sub, account_id: actor.id("account_id")?.ok_or(Wrong)? }))
     }
+}
+
+fn text(value: &Value) -> Result<String, Wrong> {
+    value.as_str().map(str::to_owned).ok_or(Wrong)
 }

@@ -188,10 +188,10 @@ fn a_head_counts_only_when_it_is_fresh_and_ours() {
     let fixture = Fixture::new();
     let (bundles, _) = fixture.start(NOW);
     let hear = |text: &str, now| bundles.hear(text, at(now)).map(|_| ());
-    let head = fixture.version(1).signed_head(&fixture.key, NOW);
-    assert_eq!(hear(&head, NOW + 89), Ok(()));
-    assert_eq!(hear(&head, NOW + 90), Err(Refused::Expired(NOW + 60)));
-    assert_eq!(hear(&head, NOW - 31), Err(Refused::Future(NOW)), "the clock was set back");
+    let right = fixture.version(1).signed_head(&fixture.key, NOW);
+    assert_eq!(hear(&right, NOW + 89), Ok(()));
+    assert_eq!(hear(&right, NOW + 90), Err(Refused::Expired(NOW + 60)));
+    assert_eq!(hear(&right, NOW - 31), Err(Refused::Future(NOW)), "the clock was set back");
     let stranger = SigningKey::ed25519("b1");
     assert_eq!(hear(&fixture.version(1).signed_head(&stranger, NOW), NOW), Err(Refused::BadSignature));
     let mut eternal = fixture.version(1).head(NOW);

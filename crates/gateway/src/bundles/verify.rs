@@ -23,7 +23,7 @@ pub enum Refused {
     #[error("it is not a signed {0}")]
     Malformed(&'static str),
     /// Signed as something else.
-    #[error("it is signed as `{found}`, not as `{expected}`")]
+    #[error("it is signed as {found:?}, not as `{expected}`")]
     Type {
         /// The header's `typ`.
         found: String,
@@ -31,7 +31,7 @@ pub enum Refused {
         expected: &'static str,
     },
     /// Signed with a key that is not pinned.
-    #[error("its key `{0}` is not one of those pinned at enrolment")]
+    #[error("its key {0:?} is not one of those pinned at enrolment")]
     UnknownKey(String),
     /// The signature does not verify.
     #[error("its signature does not verify")]
