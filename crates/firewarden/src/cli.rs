@@ -1,6 +1,7 @@
 //! The command line: what each subcommand takes, and how its errors are said.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +35,13 @@ enum Command {
     /// The demo's sample EHR, alone.
     #[command(hide = true, after_help = "Example:\n  firewarden demo-ehr --listen 127.0.0.1:8092")]
     DemoEhr(demo::ehr::Args),
+    /// The gateway's program, for the demo; it is `arc` otherwise.
+    #[command(hide = true, disable_help_flag = true, after_help = "Example:\n  firewarden arc proxy --help")]
+    Arc {
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Print the administration API's own OpenAPI 3.1 document.
     #[command(after_help = "Example:\n  firewarden openapi > openapi/firewarden.json")]
     Openapi,
@@ -151,6 +159,7 @@ impl Flags {
 pub fn main() -> ExitCode {
     demo::end_with_parent();
     let outcome = match Program::parse().command {
+        Command::Arc { arguments } => return arc::main(std::iter::once(OsString::from("arc")).chain(arguments)),
         Command::Demo(args) => return play(args),
         Command::DemoEhr(args) => {
             actix_web::rt::System::new().block_on(demo::ehr::serve(args)).map_err(Box::<dyn std::error::Error>::from)

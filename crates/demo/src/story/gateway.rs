@@ -16,6 +16,9 @@ use crate::upstream::Upstream;
 /// A gateway that has no bundle by then has a fault.
 const READY_SECONDS: u64 = 40;
 
+/// Oftener than the default, so that nobody waits for a change of policy.
+const POLL_INTERVAL: &str = "500ms";
+
 /// Enrols a gateway, starts it in front of the upstream, and waits until it is ready.
 pub(crate) async fn enrol(
     stage: &mut Stage,
@@ -65,6 +68,8 @@ pub(crate) async fn start(stage: &Stage, ports: Ports, upstream: &str) -> Result
         &status,
         "--state-dir",
         &kept,
+        "--poll-interval",
+        POLL_INTERVAL,
     ];
     Program::start("gateway", &arguments, &stage.folder.join("logs")).await
 }
