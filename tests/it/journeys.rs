@@ -1,5 +1,6 @@
 //! Whole programs, over real sockets and real folders.
 
+mod demo;
 mod gateway_audit;
 mod gateway_bundles;
 mod gateway_kit;
