@@ -12,7 +12,7 @@ const EXPECTED: &[(&str, &str, u64, &str, &str)] = &[
     ("other_patient", "patient A's app", 403, "deny", "other_patient"),
     ("own_observation", "patient A's app", 200, "permit", ""),
     ("decimal", "patient A's app", 200, "permit", ""),
-    ("missing", "patient A's app", 404, "permit", "not_found"),
+    ("missing", "patient A's app", 404, "permit", ""),
     ("foreign", "patient A's app", 404, "permit", "not_found"),
     ("by_identifier", "patient A's app", 404, "permit", "not_found"),
     ("foreign_base", "patient A's app", 404, "permit", "not_found"),

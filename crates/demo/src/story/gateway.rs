@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Member, Ports, Programs, Service};
-use crate::client::{Call, Named};
+use crate::client::{Answer, Call, Named};
 use crate::failure::Failure;
 use crate::people::Who;
 use crate::processes::Program;
@@ -15,6 +15,8 @@ use crate::upstream::Upstream;
 
 /// A gateway that has no bundle by then has a fault.
 const READY_SECONDS: u64 = 40;
+/// A bundle is polled for, so it takes a moment.
+const ARRIVAL_SECONDS: u64 = 90;
 
 /// Oftener than the default, so that nobody waits for a change of policy.
 const POLL_INTERVAL: &str = "500ms";
@@ -40,13 +42,49 @@ pub(crate) async fn enrol(
     let call = Call::new(Who::Gateway, Method::GET, &status(ports), "/readyz");
     stage.wait_until(&call, ("the gateway's first bundle", READY_SECONDS), |answer| answer.status == 200).await?;
     stage.call(call, 200, "the bundle's signature, version and Service are as they should be").await?;
-    let call = stage.to_control(Who::Owner, Method::GET, &path).bearer(&owner.session);
-    let active = |answer: &crate::client::Answer| answer.text("/data/0/state") == Some("active");
+    let call = list(stage, (owner, service));
+    let active = |answer: &Answer| answer.text("/data/0/state") == Some("active");
     stage.wait_until(&call, ("the gateway's report", READY_SECONDS), active).await?;
     let answer = stage.call(call, 200, "the owner sees which bundle it runs").await?;
-    let version = answer.body.pointer("/data/0/bundle_version").cloned().unwrap_or_default();
-    stage.note(&format!("version {version}, {}", answer.text("/data/0/state").unwrap_or("no state")));
+    stage.note(&format!(
+        "version {}, {}",
+        version(&answer).unwrap_or_default(),
+        answer.text("/data/0/state").unwrap_or("no state")
+    ));
     Ok(())
+}
+
+/// The version of the bundle that the gateway says it runs.
+pub(crate) async fn bundle_version(
+    stage: &Stage,
+    (owner, service): (&Member, &Service),
+) -> Result<Option<u64>, Failure> {
+    Ok(version(&stage.client.send(&list(stage, (owner, service))).await?))
+}
+
+/// Waits until the gateway runs a newer bundle, and tells how long that took.
+pub(crate) async fn wait_for_newer(
+    stage: &mut Stage,
+    (owner, service): (&Member, &Service),
+    running: Option<u64>,
+) -> Result<(), Failure> {
+    let started = std::time::Instant::now();
+    let call = list(stage, (owner, service));
+    let newer = |answer: &Answer| version(answer) > running;
+    let answer = stage.wait_until(&call, ("the new bundle at the gateway", ARRIVAL_SECONDS), newer).await?;
+    let number = version(&answer).unwrap_or_default();
+    let means = format!("bundle {number} is active, {} ms after the answer", started.elapsed().as_millis());
+    stage.tell(Who::Gateway, "pulls the new bundle", &means, true);
+    Ok(())
+}
+
+fn list(stage: &Stage, (owner, service): (&Member, &Service)) -> Call {
+    let path = format!("/v1/services/{}/gateways", service.id);
+    stage.to_control(Who::Owner, Method::GET, path).bearer(&owner.session)
+}
+
+fn version(answer: &Answer) -> Option<u64> {
+    answer.body.pointer("/data/0/bundle_version").and_then(Value::as_u64)
 }
 
 /// Starts the gateway on its folder, new or existing.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::owner::{Roles, list};
 use super::requests::{PATIENT_A_SCOPES, PATIENT_B_SCOPES, SYSTEM_SCOPES};
 use super::rows::{Tokens, With};
-use super::{Key, Member, Service};
+use super::{Key, Member, Service, gateway};
 use crate::client::Named;
 use crate::failure::Failure;
 use crate::mailbox;
@@ -136,6 +136,7 @@ pub(crate) async fn assume_role(
     tokens: &mut Tokens,
 ) -> Result<(), Failure> {
     stage.chapter("The EHR lends a role; the partner's machine assumes it");
+    let running = gateway::bundle_version(stage, (owner, service)).await?;
     let body = json!({"name": "Nightly report", "operations": ["GET:/Observation", "GET:/Patient/{id}"]});
     let call = stage.to_control(Who::Owner, Method::POST, format!("/v1/services/{}/roles", service.id));
     let answer = stage.call(call.bearer(&owner.session).json(body), 201, "a role that no key holds").await?;
@@ -149,10 +150,12 @@ pub(crate) async fn assume_role(
     let call = call.if_match(tag).json(trust);
     stage.call(call, 200, "the partner's Account may assume it, with the external id they agreed on").await?;
 
+    gateway::wait_for_newer(stage, (owner, service), running).await?;
+
     let token = super::text_of(tokens.get(With::System))?;
     let assume = |external_id: &str| json!({"role_id": role, "session_name": "report-2026-11-22", "external_id": external_id, "duration_seconds": 900});
     let call = stage.to_control(Who::Machine, Method::POST, "/v1/assume-role").bearer(&token).json(assume("a-guess"));
-    stage.call(call, 400, "with another external id it is refused").await?;
+    stage.call(call, 403, "with another external id it is refused").await?;
     let call = stage.to_control(Who::Machine, Method::POST, "/v1/assume-role").bearer(&token).json(assume(EXTERNAL_ID));
     let answer = stage.call(call, 200, "a token of the role; `act` names who really calls").await?;
     let token = super::text(stage, &answer, "/access_token")?;

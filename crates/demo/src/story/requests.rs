@@ -45,7 +45,7 @@ pub(crate) fn reads() -> Vec<Row> {
             .check(Check::Contains("\"value\":1.00,"))
             .of_records(),
         Row::get("missing", PatientA, "/Observation/no-such-record")
-            .withhold("a record that does not exist: the gateway's own not-found answer"),
+            .permit(404, "a record that does not exist: the gateway's own not-found answer"),
         Row::get("foreign", PatientA, "/Observation/{b_observation}")
             .withhold("patient B's record: the same answer, byte for byte")
             .check(Check::SameAs("missing")),
