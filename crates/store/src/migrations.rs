@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::connection::{DatabaseUrl, Use, connect};
+use crate::connection::{DatabaseUrl, Use, begin, commit, connect, rollback};
 use crate::error::StoreError;
-use crate::multi::Conn;
+use crate::multi::{Conn, dual};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRESQL: EmbeddedMigrations = embed_migrations!("../../migrations/postgresql");
@@ -21,20 +21,37 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, StoreError> {
     run(&mut connection)
 }
 
-/// Runs what is missing, unless the schema is of a later program.
+/// Runs what is missing, unless the schema is of a later program. Of several at once the others wait, and then
+/// find nothing to do.
 pub(crate) fn run(connection: &mut Conn) -> Result<Vec<String>, StoreError> {
-    let known = known()?;
-    let ran = match connection {
-        Conn::Sqlite(inner) => {
-            refuse_later(&known, &texts(&inner.applied_migrations().map_err(failed)?))?;
-            inner.run_pending_migrations(SQLITE).map(|ran| texts(&ran))
+    match connection {
+        Conn::Sqlite(_) => {
+            begin(connection, Use::Write)?;
+            match pending(connection) {
+                Ok(ran) => commit(connection).map(|()| ran),
+                Err(error) => {
+                    rollback(connection);
+                    Err(error)
+                }
+            }
         }
         Conn::Postgresql(inner) => {
-            // Two operators at once: the second waits, and then finds nothing to do. The session's end unlocks.
-            inner.batch_execute("SELECT pg_advisory_lock(6073)").map_err(|fault| StoreError::of(&fault, "schema"))?;
-            refuse_later(&known, &texts(&inner.applied_migrations().map_err(failed)?))?;
-            inner.run_pending_migrations(POSTGRESQL).map(|ran| texts(&ran))
+            // A migration may take its time. The end of the session unlocks.
+            inner
+                .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(6073)")
+                .map_err(|fault| StoreError::of(&fault, "schema"))?;
+            pending(connection)
         }
+    }
+}
+
+fn pending(connection: &mut Conn) -> Result<Vec<String>, StoreError> {
+    let known = known()?;
+    let applied = dual!(connection, c => c.applied_migrations()).map_err(failed)?;
+    refuse_later(&known, &texts(&applied))?;
+    let ran = match connection {
+        Conn::Sqlite(inner) => inner.run_pending_migrations(SQLITE).map(|ran| texts(&ran)),
+        Conn::Postgresql(inner) => inner.run_pending_migrations(POSTGRESQL).map(|ran| texts(&ran)),
     };
     ran.map_err(failed)
 }

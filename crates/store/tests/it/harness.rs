@@ -33,7 +33,7 @@ pub(crate) struct Database {
     pub(crate) app: Option<String>,
     random: Random,
     _folder: Option<tempfile::TempDir>,
-    dropped: Option<(String, String)>,
+    _place: Option<Place>,
 }
 
 /// Four connections, so that tests have more callers than connections.
@@ -84,35 +84,25 @@ impl Database {
             app: None,
             random: Random::seeded(1),
             _folder: Some(folder),
-            dropped: None,
+            _place: None,
         }
     }
 
-    /// A new database on the server of the environment; none, and a clear word, without one.
+    /// A new database on the server of the environment, migrated; none, and a clear word, without one.
     pub(crate) fn postgresql() -> Option<Self> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let urls = (variable("FIREWARDEN_TEST_POSTGRES"), variable("FIREWARDEN_TEST_POSTGRES_APP"));
-        let (Some(owner), Some(app)) = urls else {
-            let required = variable("FIREWARDEN_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
-            assert!(!required, "FIREWARDEN_TEST_POSTGRES and FIREWARDEN_TEST_POSTGRES_APP are not set");
-            eprintln!("skipped on PostgreSQL: FIREWARDEN_TEST_POSTGRES is not set (`scripts/postgres start DIR`)");
-            return None;
-        };
-        let name = format!("fw_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        raw(&owner).batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let (owner_url, app_url) = (in_database(&owner, &name), in_database(&app, &name));
-        store::migrate(&owner_url.parse().unwrap()).unwrap();
-        let url: DatabaseUrl = app_url.parse().unwrap();
+        let place = Place::new()?;
+        store::migrate(&place.owner.parse().unwrap()).unwrap();
+        let url: DatabaseUrl = place.app.parse().unwrap();
         let pool = Pool::open(&url, &options()).unwrap();
         Some(Self {
             kind: "postgresql",
             url,
             pool,
-            owner: Some(owner_url),
-            app: Some(app_url),
+            owner: Some(place.owner.clone()),
+            app: Some(place.app.clone()),
             random: Random::seeded(1),
             _folder: None,
-            dropped: Some((owner, name)),
+            _place: Some(place),
         })
     }
 
@@ -149,12 +139,46 @@ impl Database {
     }
 }
 
-impl Drop for Database {
+/// An empty database of PostgreSQL, without a schema; it goes when this does.
+pub(crate) struct Place {
+    /// The owner's URL of it.
+    pub(crate) owner: String,
+    /// The URL of it for who serves.
+    pub(crate) app: String,
+    server: String,
+    name: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Option<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let urls = (variable("FIREWARDEN_TEST_POSTGRES"), variable("FIREWARDEN_TEST_POSTGRES_APP"));
+        let (Some(server), Some(app)) = urls else {
+            let required = variable("FIREWARDEN_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
+            assert!(!required, "FIREWARDEN_TEST_POSTGRES and FIREWARDEN_TEST_POSTGRES_APP are not set");
+            eprintln!("skipped on PostgreSQL: FIREWARDEN_TEST_POSTGRES is not set (`scripts/postgres start DIR`)");
+            return None;
+        };
+        // Other processes use the same server, also those that were killed and left theirs behind.
+        let name = format!("fw_{}_{}_{}", std::process::id(), started(), COUNT.fetch_add(1, Ordering::Relaxed));
+        raw(&server).batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        Some(Self { owner: in_database(&server, &name), app: in_database(&app, &name), server, name })
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((owner, name)) = &self.dropped {
-            let _ = raw(owner).batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        let dropped = raw(&self.server).batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        if let Err(fault) = dropped {
+            eprintln!("the database {} is left behind: {fault}", self.name);
         }
     }
+}
+
+/// Tells this process from an earlier one of the same number.
+fn started() -> u64 {
+    static STARTED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *STARTED.get_or_init(|| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0))
 }
 
 /// The same URL for another database of the server.

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use store::{DatabaseUrl, Pool, StoreError, accounts};
 
-use crate::harness::{Database, in_database, on_both, on_postgresql, options, raw};
+use crate::harness::{Database, Place, on_both, on_postgresql, options, raw};
 
 #[test]
 fn an_opened_store_answers_and_keeps_what_is_written() {
@@ -41,12 +41,41 @@ fn a_server_that_cannot_be_reached_is_refused_and_no_file_is_made() {
 
 #[test]
 fn an_unmigrated_database_is_refused_with_what_to_do() {
-    on_postgresql(|_, owner, app| {
-        raw(owner).batch_execute("CREATE DATABASE fw_unmigrated").unwrap();
-        let fault = Pool::open(&in_database(app, "fw_unmigrated").parse().unwrap(), &options()).unwrap_err();
-        raw(owner).batch_execute("DROP DATABASE fw_unmigrated WITH (FORCE)").unwrap();
-        assert!(fault.to_string().contains("`firewarden migrate`"), "{fault}");
+    let Some(place) = Place::new() else { return };
+    let fault = Pool::open(&place.app.parse().unwrap(), &options()).unwrap_err();
+    assert!(fault.to_string().contains("`firewarden migrate`"), "{fault}");
+    // The same once somebody made the table and ran nothing.
+    let table = "CREATE TABLE __diesel_schema_migrations (version VARCHAR PRIMARY KEY, run_on TIMESTAMP)";
+    raw(&place.owner).batch_execute(&format!("{table}; GRANT SELECT ON __diesel_schema_migrations TO PUBLIC")).unwrap();
+    let fault = Pool::open(&place.app.parse().unwrap(), &options()).unwrap_err();
+    assert!(fault.to_string().contains("lacks version 20261122000000"), "{fault}");
+    assert_eq!(store::migrate(&place.owner.parse().unwrap()).unwrap(), ["20261122000000"]);
+    assert!(Pool::open(&place.app.parse().unwrap(), &options()).is_ok());
+}
+
+#[test]
+fn two_who_migrate_at_once_both_succeed() {
+    let Some(place) = Place::new() else { return };
+    let url: DatabaseUrl = place.owner.parse().unwrap();
+    let ran: usize = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(|| store::migrate(&url).unwrap().len())).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
+    assert_eq!(ran, 1);
+}
+
+#[test]
+fn two_who_open_a_new_sqlite_file_at_once_both_succeed() {
+    for _ in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("new.db").display()).parse().unwrap();
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..4).map(|_| scope.spawn(|| Pool::open(&url, &options()).map(drop))).collect();
+            for thread in running {
+                assert_eq!(thread.join().unwrap(), Ok(()));
+            }
+        });
+    }
 }
 
 #[test]
