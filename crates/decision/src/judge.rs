@@ -100,7 +100,7 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
         operation: index,
         interaction: target.interaction,
         resource_type: target.resource_type.as_deref(),
-        letters: target.letters(operation),
+        letters: target.letters(operation, request),
         path_patient: target.path_patient.as_deref(),
     };
     named_by_a_role(operation, index, &rules)?;
@@ -238,8 +238,9 @@ impl Target {
         })
     }
 
-    fn letters(&self, operation: &Operation) -> Letters {
+    fn letters(&self, operation: &Operation, request: &Request<'_>) -> Letters {
         match (self.interaction, operation.method) {
+            (Some(Interaction::Create), _) if upstream::is_conditional(request) => Letters::CREATE | Letters::SEARCH,
             (Some(Interaction::Conditional), Method::Delete) => Letters::SEARCH | Letters::DELETE,
             (Some(Interaction::Conditional), _) => Letters::SEARCH | Letters::UPDATE,
             (Some(Interaction::Operation), _) => Letters::READ | Letters::SEARCH,
