@@ -3,5 +3,5 @@
 mod documents;
 mod requests;
 mod roles;
-mod services;
+pub(crate) mod services;
 mod signup;

@@ -12,3 +12,5 @@ mod docs;
 mod harness;
 mod journeys;
 mod layers;
+mod openapi;
+mod unauthorized;

@@ -74,10 +74,12 @@ fn e07_a_cursor_is_good_for_its_own_list_and_account() {
     let cursor = first["next_cursor"].as_str().unwrap().to_owned();
     let second = server.get(&format!("/v1/services?limit=2&cursor={cursor}"), &ann.token).expect(200).json();
     assert_eq!((second["data"].as_array().unwrap().len(), second["next_cursor"].clone()), (1, json!(null)));
+    let letter = if &cursor[20..21] == "A" { "B" } else { "A" };
+    let changed = format!("{}{letter}{}", &cursor[..20], &cursor[21..]);
     for (path, token) in [
         (format!("/v1/events?cursor={cursor}"), &ann.token),
         (format!("/v1/services?cursor={cursor}"), &bob.token),
-        (format!("/v1/services?cursor={}A", &cursor[..cursor.len() - 1]), &ann.token),
+        (format!("/v1/services?cursor={changed}"), &ann.token),
         ("/v1/services?cursor=x".to_owned(), &ann.token),
         ("/v1/services?limit=0".to_owned(), &ann.token),
         ("/v1/services?limit=201".to_owned(), &ann.token),

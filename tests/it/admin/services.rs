@@ -134,7 +134,7 @@ fn a_new_document_is_active_at_once_and_takes_nothing_from_a_role() {
         };
         let refused = upload(WITHOUT_OBSERVATION);
         assert_eq!(refused.problem(409), "operations_removed");
-        assert_eq!(refused.pointers(), [format!("/roles/{}/operations/1", role.str("/id"))]);
+        assert_eq!(refused.pointers(), [format!("/roles/{}/operations/0", role.str("/id"))]);
 
         let role_path = format!("/v1/roles/{}", role.str("/id"));
         let ask = server.ask("PATCH", &role_path).bearer(&ann.token).header("if-match", role.header("etag"));
