@@ -14,7 +14,7 @@ use policy::manifest::{HEAD_TYPE, Head, MANIFEST_TYPE, Manifest};
 use policy::role::{Role, RoleName};
 use policy_compiler::{Finding, Imported, Source};
 use serde_json::Value;
-use store::Tx;
+use store::{StoreError, Tx};
 
 use crate::secret::sha256;
 use crate::{Error, Fault, Platform, signing_keys};
@@ -42,9 +42,13 @@ pub fn publish(
     service_id: ServiceId,
 ) -> Result<Option<StoredBundle>, Error> {
     let service = store::services::find(tx, service_id)?;
-    let Some(base_url) = service.base_url.clone() else { return Ok(None) };
+    if service.base_url.is_none() {
+        return Ok(None);
+    }
     // From here on this transaction is the only one that publishes: what it reads is what others have committed.
     let version = store::bundles::reserve(tx, service_id)?;
+    // The base too: it may have changed while this waited for its turn.
+    let base_url = store::services::find(tx, service_id)?.base_url.ok_or(StoreError::Changed)?;
     tx.point("half");
     let previous = store::bundles::head(tx, service_id)?;
     let content = content(tx, call, platform, service_id, &base_url)?;
