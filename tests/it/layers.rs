@@ -47,7 +47,8 @@ const GRID: &[(&str, &[&str])] = &[
     ),
     // development only
     ("testkit", &["policy", "fhir"]),
-    ("tests", &[]),
+    // its program is `firewarden` itself, as a process to kill
+    ("tests", &["firewarden"]),
 ];
 
 /// The outside crates that pure crates may use; `diesel` in `decision` fails here.

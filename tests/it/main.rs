@@ -14,3 +14,5 @@ mod journeys;
 mod layers;
 mod openapi;
 mod unauthorized;
+mod postgres;
+mod process;

@@ -1,0 +1,162 @@
+//! What an owner does: signing up and in, Services, documents, roles.
+
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::base::{Base, PASSWORD, PATHS, document, owner_story, play};
+use super::{Case, survives};
+use crate::process::Ask;
+
+static BASE: LazyLock<Base> = LazyLock::new(|| play(None, owner_story));
+
+pub(super) const SIGN_UP: Case = Case {
+    action: "signup.request",
+    half: Some("signup.request:half"),
+    ask: |_| Ask::post("/v1/signup", &json!({ "email": "fresh@ehr.example" })),
+    done: 202,
+    again: None,
+    mails: 1,
+};
+
+pub(super) const CONFIRM: Case = Case {
+    action: "session.create",
+    half: Some("account.create:half"),
+    ask: |world| {
+        let body = json!({ "token": world["new_link"], "password": PASSWORD, "account_name": "New" });
+        Ask::post("/v1/signup/confirm", &body)
+    },
+    done: 201,
+    again: Some(410),
+    mails: 0,
+};
+
+pub(super) const SERVICE: Case = Case {
+    action: "service.create",
+    half: Some("service.create:half"),
+    ask: |world| Ask::post("/v1/services", &document("Second", PATHS)).bearer(&world["owner"]).once("service"),
+    done: 201,
+    again: Some(201),
+    mails: 0,
+};
+
+#[test]
+fn a_sign_up_is_written_with_its_letter_or_not_at_all() {
+    survives(&BASE, &SIGN_UP);
+}
+
+#[test]
+fn a_confirmed_link_made_person_account_and_owner_or_still_works() {
+    survives(&BASE, &CONFIRM);
+}
+
+#[test]
+fn signing_in_and_out_is_done_with_its_event_or_not_at_all() {
+    survives(
+        &BASE,
+        &Case {
+            action: "session.create",
+            half: None,
+            ask: |_| Ask::post("/v1/login", &json!({ "email": "owner@ehr.example", "password": PASSWORD })),
+            done: 200,
+            again: None,
+            mails: 0,
+        },
+    );
+    survives(
+        &BASE,
+        &Case {
+            action: "session.delete",
+            half: None,
+            ask: |world| Ask::post("/v1/logout", &json!(null)).bearer(&world["spare_session"]),
+            done: 204,
+            again: Some(401),
+            mails: 0,
+        },
+    );
+}
+
+#[test]
+fn a_service_is_there_with_document_keys_and_bundle_or_not_at_all() {
+    survives(&BASE, &SERVICE);
+}
+
+#[test]
+fn a_changed_service_and_its_next_document_are_published_or_unchanged() {
+    survives(
+        &BASE,
+        &Case {
+            action: "service.update",
+            half: Some("service.update:half"),
+            ask: |world| {
+                let path = format!("/v1/services/{}", world["service"]);
+                Ask::patch(path, &json!({ "name": "Renamed" })).bearer(&world["owner"]).if_match("\"1\"")
+            },
+            done: 200,
+            again: Some(412),
+            mails: 0,
+        },
+    );
+    survives(
+        &BASE,
+        &Case {
+            action: "service.version",
+            half: Some("service.version:half"),
+            ask: |world| {
+                let path = format!("/v1/services/{}/versions", world["service"]);
+                let next = document("Clinic", &[PATHS, &["/Encounter/{id}"]].concat());
+                Ask::post(path, &next).bearer(&world["owner"]).once("version")
+            },
+            done: 201,
+            again: Some(201),
+            mails: 0,
+        },
+    );
+}
+
+#[test]
+fn a_role_is_written_changed_and_deleted_with_its_bundle_or_not_at_all() {
+    survives(
+        &BASE,
+        &Case {
+            action: "role.create",
+            half: Some("role.create:half"),
+            ask: |world| {
+                let path = format!("/v1/services/{}/roles", world["service"]);
+                let new = json!({ "name": "new", "operations": ["GET:/Observation"] });
+                Ask::post(path, &new).bearer(&world["owner"]).once("role")
+            },
+            done: 201,
+            again: Some(201),
+            mails: 0,
+        },
+    );
+    survives(
+        &BASE,
+        &Case {
+            action: "role.update",
+            half: Some("role.update:half"),
+            ask: |world| {
+                let path = format!("/v1/roles/{}", world["spare_role"]);
+                let change = json!({ "operations": ["GET:/Observation"] });
+                Ask::patch(path, &change).bearer(&world["owner"]).if_match("\"1\"")
+            },
+            done: 200,
+            again: Some(412),
+            mails: 0,
+        },
+    );
+    survives(
+        &BASE,
+        &Case {
+            action: "role.delete",
+            half: Some("role.delete:half"),
+            ask: |world| {
+                Ask::delete(format!("/v1/roles/{}", world["spare_role"])).bearer(&world["owner"]).if_match("\"1\"")
+            },
+            done: 204,
+            again: Some(404),
+            mails: 0,
+        },
+    );
+}
