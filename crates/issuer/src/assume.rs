@@ -79,6 +79,7 @@ pub fn assume(
         });
         let event = AdminEvent::new(&call, "role.assume", &session.role_id).changing(None, Some(after));
         tx.as_account(account_id, |tx| store::admin_events::append(tx, &event))?;
+        tx.point("half");
         if caller.account_id == owner {
             break;
         }

@@ -72,6 +72,7 @@ pub fn exchange(
 
 /// Writes down that a key of this Account was used.
 pub fn used(tx: &mut Tx<'_>, call: &Call, id: KeyId) -> Result<(), Error> {
+    tx.name("key.used");
     store::keys::touch(tx, id, call.now)?;
     Ok(())
 }

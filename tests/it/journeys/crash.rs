@@ -7,6 +7,8 @@
 mod base;
 mod load;
 mod owner;
+mod partner;
+mod postgresql;
 mod view;
 
 use std::time::{Duration, Instant};

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use policy::id::{AuditId, RequestId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::SIGABRT;
 use super::view::{mails, view};
@@ -174,4 +176,94 @@ pub(super) fn owner_story(server: &Server, folder: &Path, world: &mut World) {
 pub(super) fn etag(server: &Server, token: &str, path: &str) -> String {
     let reply = server.send(&Ask::get(path).bearer(token));
     reply.header("etag").unwrap_or_else(|| panic!("{path} has no ETag: {reply:?}")).to_owned()
+}
+
+/// The owner's story, and then a partner with two keys, a trusted role, two gateways, an entry of the audit, and
+/// somebody who was invited and has not accepted yet.
+pub(super) fn partner_story(server: &Server, folder: &Path, world: &mut World) {
+    owner_story(server, folder, world);
+    let owner = world["owner"].clone();
+    let at_service = format!("/v1/services/{}", world["service"]);
+    let made = |ask: Ask, by: &str, status: u16| server.send(&ask.bearer(by)).expect(status);
+    let text = |value: &Value, member: &str| value[member].as_str().unwrap().to_owned();
+
+    let invite = |email: &str| {
+        let body = json!({ "email": email, "role_ids": [world["role"], "system/Patient.rs"] });
+        let id = text(&made(Ask::post(format!("{at_service}/invitations"), &body), &owner, 201), "id");
+        (id, link(folder, email))
+    };
+    let (_, token) = invite("partner@lab.example");
+    let (invitation, third_link) = invite("third@lab.example");
+    let accept = json!({ "token": token, "password": PASSWORD, "account_name": "Lab" });
+    let accepted = server.send(&Ask::post("/v1/invitations/accept", &accept)).expect(201);
+    let partner = text(&accepted, "session_token");
+
+    let role = world["role"].clone();
+    let trust = json!({
+        "accounts": [{ "account_id": accepted["account_id"], "external_id": "external" }], "max_duration_seconds": 900,
+    });
+    let at_role = format!("/v1/roles/{role}");
+    let revision = etag(server, &owner, &at_role);
+    made(Ask::put(format!("{at_role}/trust"), &trust).if_match(&revision), &owner, 200);
+    world.insert("role_etag", etag(server, &owner, &at_role));
+
+    for (id, secret) in [("key_id", "key"), ("spare_key_id", "spare_key")] {
+        let key = made(Ask::post("/v1/keys", &json!({ "name": id })), &partner, 201);
+        let roles = json!({ "role_ids": ["system/Patient.rs"] });
+        made(Ask::put(format!("/v1/keys/{}/roles", text(&key, "id")), &roles), &partner, 200);
+        world.insert(id, text(&key, "id"));
+        world.insert(secret, text(&key, "secret"));
+    }
+    let exchange = Ask::post("/v1/token", &json!({ "service_id": world["service"] }));
+    let access = text(&made(exchange, &world["key"].clone(), 200), "access_token");
+    world.insert("access", access.clone());
+    made(assume(world), &access, 200);
+
+    for (id, key) in [("gateway", "gateway_key"), ("spare_gateway", "spare_gateway_key")] {
+        let body = json!({ "name": id });
+        let enrolment = made(Ask::post(format!("{at_service}/gateways"), &body), &owner, 201);
+        world.insert(id, text(&enrolment, "gateway_id"));
+        world.insert(key, text(&enrolment, "key"));
+    }
+    made(ship(world, 1..2), &world["gateway_key"].clone(), 200);
+
+    let subscription = text(&accepted, "subscription_id");
+    let at_subscription = format!("{at_service}/subscriptions/{subscription}");
+    world.insert("subscription_etag", etag(server, &owner, &at_subscription));
+    world.insert("subscription", subscription);
+    world.insert("invitation", invitation);
+    world.insert("third_link", third_link);
+    world.insert("partner", partner);
+    world.insert("mails", "4".to_owned());
+}
+
+/// The partner's key assumes the role that trusts its Account.
+pub(super) fn assume(world: &World) -> Ask {
+    let body = json!({ "role_id": world["role"], "session_name": "nightly", "external_id": "external" });
+    Ask::post("/v1/assume-role", &body)
+}
+
+/// A batch of the gateway's first boot.
+pub(super) fn ship(world: &World, seqs: std::ops::Range<u32>) -> Ask {
+    let entry = |seq: u32| {
+        json!({
+            "id": AuditId::new(Uuid::from_u128(seq.into())),
+            "at": "2026-01-01T00:00:00Z",
+            "service_id": world["service"],
+            "gateway_id": world["gateway"],
+            "boot": 1,
+            "seq": seq,
+            "request_id": RequestId::new(Uuid::from_u128(seq.into())),
+            "bundle_version": 1,
+            "prev_hash": "0".repeat(64),
+            "type": "outcome",
+            "upstream_status": 200,
+            "status": 200,
+            "reason": null,
+            "released": 1,
+            "dropped": 0,
+            "bytes": 512,
+        })
+    };
+    Ask::post("/v1/gateway/audit", &json!({ "entries": seqs.map(entry).collect::<Vec<_>>() }))
 }

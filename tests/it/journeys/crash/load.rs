@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::base::{World, fresh_key, owner_story, play};
+use super::base::{World, fresh_key, owner_story, partner_story, play, ship};
 use crate::process::{Ask, Server, send};
 
 const WRITERS: usize = 4;
@@ -104,4 +104,44 @@ fn what_was_acknowledged_under_load_is_there_after_kill_9() {
     let mut ids: Vec<String> = roles.iter().map(|role| told(role, "id")).collect();
     ids.sort();
     assert_eq!(targets, ids, "each role has its event, and no event is without its role");
+}
+
+#[test]
+fn an_audit_batch_that_was_acknowledged_is_there_after_kill_9_and_any_other_is_kept_once_when_sent_again() {
+    const BATCH: u32 = 20;
+    let base = play(None, partner_story);
+    let world = &base.world;
+    let batch = |first: u32| ship(world, first..first + BATCH).bearer(&world["gateway_key"]);
+    let copy = base.copy();
+    let mut next = 1;
+    for _ in 0..ROUNDS {
+        let server = copy.start(None);
+        let (address, count) = (server.address(), &AtomicUsize::new(0));
+        next = thread::scope(|scope| {
+            let gateway = scope.spawn(move || {
+                let mut next = next;
+                while let Some(reply) = send(address, &batch(next)) {
+                    let last = reply.expect(200);
+                    next += BATCH;
+                    assert_eq!(last["seq"], next - 1, "the last one that is kept");
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                next
+            });
+            while count.load(Ordering::Relaxed) < BEFORE_KILL {
+                thread::sleep(Duration::from_millis(1));
+            }
+            server.kill();
+            gateway.join().unwrap()
+        });
+    }
+    // What is sent again starts before what was acknowledged, as after a crash of the gateway itself.
+    let server = copy.start(None);
+    let last = server.send(&batch(next - BATCH)).expect(200);
+    assert_eq!(last["seq"], next - 1);
+    server.send(&batch(next)).expect(200);
+    let kept = all(&server, &world["owner"], &format!("/v1/services/{}/audit-events?", world["service"]));
+    let mut seqs: Vec<u64> = kept.iter().map(|entry| entry["seq"].as_u64().unwrap()).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..u64::from(next + BATCH)).collect::<Vec<_>>(), "all of them, each once");
 }
