@@ -163,6 +163,15 @@ impl Ask {
         Self { method, path: path.into(), headers: String::new(), body: String::new() }
     }
 
+    /// Whether it is a call of `METHOD /template/{id}`.
+    pub(crate) fn is_of(&self, operation: &str) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let asked = format!("{} {path}", self.method);
+        let (asked, named): (Vec<_>, Vec<_>) = (asked.split('/').collect(), operation.split('/').collect());
+        asked.len() == named.len()
+            && asked.iter().zip(named).all(|(asked, named)| named.starts_with('{') || *asked == named)
+    }
+
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new("GET", path)
     }

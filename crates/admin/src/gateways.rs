@@ -79,6 +79,7 @@ pub fn report(tx: &mut Tx<'_>, call: &Call, id: GatewayId, report: GatewayReport
         arc_version: cut(report.arc_version, MAX_VERSION_CHARACTERS),
         ..report
     };
+    tx.name("gateway.report");
     Ok(store::gateways::report(tx, id, &report, call.now)?)
 }
 

@@ -77,6 +77,26 @@ fn survives(base: &Base, case: &Case) {
     }
 }
 
+/// Operations that write nothing, whatever their method.
+const READS: &[&str] = &["POST /v1/services/{id}/audit-events/search"];
+
+#[test]
+fn every_operation_that_writes_is_killed_at_its_points() {
+    let base = partner::base();
+    let cases: Vec<Ask> = [owner::ALL, partner::ALL].concat().into_iter().map(|case| (case.ask)(&base.world)).collect();
+    let document = base.copy().start(None).send(&Ask::get("/openapi.json")).expect(200);
+    let mut missing = Vec::new();
+    for (template, methods) in document["paths"].as_object().unwrap() {
+        for method in ["post", "put", "patch", "delete"].into_iter().filter(|method| methods.get(method).is_some()) {
+            let operation = format!("{} {template}", method.to_uppercase());
+            if !READS.contains(&operation.as_str()) && !cases.iter().any(|ask| ask.is_of(&operation)) {
+                missing.push(operation);
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new(), "a case is missing in `crash/owner.rs` or `crash/partner.rs`");
+}
+
 /// Waits until so many letters were delivered, if they ever are.
 fn settle(copy: &base::Copy, letters: usize) {
     let started = Instant::now();
