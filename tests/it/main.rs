@@ -13,6 +13,6 @@ mod harness;
 mod journeys;
 mod layers;
 mod openapi;
-mod unauthorized;
 mod postgres;
 mod process;
+mod unauthorized;
