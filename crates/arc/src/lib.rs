@@ -34,7 +34,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Log lines go to standard error; `ARC_LOG` chooses them (`warn`, `gateway_proxy=debug`).
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ARC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,actix_server=warn"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // Another subscriber may be there already when another program runs this one.
     let _ = tracing_subscriber::fmt()
