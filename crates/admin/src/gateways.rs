@@ -73,7 +73,8 @@ pub fn authenticate(tx: &mut Tx<'_>, credential: &Credential<GatewayId>) -> Resu
 
 /// Keeps what a gateway says of itself.
 pub fn report(tx: &mut Tx<'_>, call: &Call, id: GatewayId, report: GatewayReport) -> Result<(), Error> {
-    let cut = |text: String, most: usize| text.chars().filter(|char| !char.is_control()).take(most).collect::<String>();
+    let visible = |char: char| if char.is_control() { ' ' } else { char };
+    let cut = |text: String, most: usize| text.chars().map(visible).take(most).collect::<String>();
     let report = GatewayReport {
         error: report.error.map(|error| cut(error, MAX_REPORTED_ERROR_CHARACTERS)),
         arc_version: cut(report.arc_version, MAX_VERSION_CHARACTERS),

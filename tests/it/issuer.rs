@@ -1,0 +1,4 @@
+//! The issuer over HTTP.
+
+mod assume;
+mod token;
