@@ -10,9 +10,11 @@
 mod admin;
 mod docs;
 mod harness;
+mod issuer;
 mod journeys;
 mod layers;
 mod openapi;
+mod partnership;
 mod postgres;
 mod process;
 mod unauthorized;

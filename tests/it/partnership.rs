@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::harness::{Owner, PASSWORD, Reply, Server};
 
 /// The Service's own base.
-pub const BASE: &str = "https://fhir.clinic.example/r4";
+pub(crate) const BASE: &str = "https://fhir.clinic.example/r4";
 /// A small FHIR server's document.
-pub const DOCUMENT: &str = r#"
+pub(crate) const DOCUMENT: &str = r#"
 openapi: 3.0.3
 x-Katanemo-open-api-service-type: FHIRv4
 info: {title: Clinic, version: "1"}
@@ -29,38 +29,38 @@ paths:
 "#;
 
 /// An EHR, its Service, and a partner of it.
-pub struct Partnership<'s> {
+pub(crate) struct Partnership<'s> {
     /// The server that they meet on.
-    pub server: &'s Server,
+    pub(crate) server: &'s Server,
     /// Who owns the Service.
-    pub ehr: Owner,
+    pub(crate) ehr: Owner,
     /// The Service.
-    pub service_id: String,
+    pub(crate) service_id: String,
     /// `iss` of its tokens.
-    pub issuer: String,
+    pub(crate) issuer: String,
     /// A custom role of it: one operation.
-    pub role_id: String,
+    pub(crate) role_id: String,
     /// Who subscribes.
-    pub partner: Owner,
+    pub(crate) partner: Owner,
     /// To what.
-    pub subscription_id: String,
+    pub(crate) subscription_id: String,
 }
 
 /// A Service of somebody who signs up with that address: the owner, and its id and issuer.
-pub fn service(server: &Server, email: &str) -> (Owner, String, String) {
+pub(crate) fn service(server: &Server, email: &str) -> (Owner, String, String) {
     let owner = server.sign_up(email, "Clinic");
     let made = server.upload(&owner, DOCUMENT).expect(201);
     (owner, made.str("/id"), made.str("/issuer"))
 }
 
 /// A custom role of one operation.
-pub fn role(server: &Server, owner: &Owner, service_id: &str, name: &str) -> String {
+pub(crate) fn role(server: &Server, owner: &Owner, service_id: &str, name: &str) -> String {
     let body = json!({ "name": name, "operations": ["GET:/Patient/{id}"] });
     server.post(&format!("/v1/services/{service_id}/roles"), &owner.token, &body).expect(201).str("/id")
 }
 
 /// Invites an address, which accepts as a new person.
-pub fn join(server: &Server, owner: &Owner, service_id: &str, email: &str, ceiling: &[&str]) -> (Owner, String) {
+pub(crate) fn join(server: &Server, owner: &Owner, service_id: &str, email: &str, ceiling: &[&str]) -> (Owner, String) {
     let body = json!({ "email": email, "role_ids": ceiling });
     server.post(&format!("/v1/services/{service_id}/invitations"), &owner.token, &body).expect(201);
     let body = json!({ "token": server.mailed_token(email, 1), "password": PASSWORD, "account_name": "Partner" });
@@ -70,7 +70,7 @@ pub fn join(server: &Server, owner: &Owner, service_id: &str, email: &str, ceili
 
 impl<'s> Partnership<'s> {
     /// A partner whose ceiling holds these, and a custom role of its Service.
-    pub fn new(server: &'s Server, ceiling: &[&str]) -> Self {
+    pub(crate) fn new(server: &'s Server, ceiling: &[&str]) -> Self {
         let (ehr, service_id, issuer) = service(server, "ann@clinic.example");
         let role_id = role(server, &ehr, &service_id, "front desk");
         let ceiling: Vec<&str> = ceiling.iter().copied().chain([role_id.as_str()]).collect();
@@ -79,7 +79,7 @@ impl<'s> Partnership<'s> {
     }
 
     /// A key of the partner that holds these: its id and its secret.
-    pub fn key(&self, roles: &[&str]) -> (String, String) {
+    pub(crate) fn key(&self, roles: &[&str]) -> (String, String) {
         let made = self.server.post("/v1/keys", &self.partner.token, &json!({ "name": "machine" })).expect(201);
         let (id, secret) = (made.str("/id"), made.str("/secret"));
         if !roles.is_empty() {
@@ -89,25 +89,25 @@ impl<'s> Partnership<'s> {
     }
 
     /// Sets what a key of the partner holds.
-    pub fn set_roles(&self, key_id: &str, roles: &[&str]) -> Reply {
+    pub(crate) fn set_roles(&self, key_id: &str, roles: &[&str]) -> Reply {
         let body = json!({ "service_id": self.service_id, "role_ids": roles });
         let path = format!("/v1/keys/{key_id}/roles");
         self.server.ask("PUT", &path).bearer(&self.partner.token).json(&body).send()
     }
 
     /// Exchanges a key's secret; the Service is filled in.
-    pub fn token(&self, secret: &str, mut body: Value) -> Reply {
+    pub(crate) fn token(&self, secret: &str, mut body: Value) -> Reply {
         body["service_id"] = json!(self.service_id);
         self.server.post("/v1/token", secret, &body)
     }
 
     /// An access token of a key, with all that it holds.
-    pub fn access_token(&self, secret: &str) -> String {
+    pub(crate) fn access_token(&self, secret: &str) -> String {
         self.token(secret, json!({})).expect(200).str("/access_token")
     }
 
     /// Trusts the partner with the custom role under an external id; the answer.
-    pub fn trust(&self, accounts: &Value, seconds: u32) -> Reply {
+    pub(crate) fn trust(&self, accounts: &Value, seconds: u32) -> Reply {
         let path = format!("/v1/roles/{}", self.role_id);
         let etag = self.server.get(&path, &self.ehr.token).expect(200).header("etag").to_owned();
         let body = json!({ "accounts": accounts, "max_duration_seconds": seconds });
@@ -116,20 +116,20 @@ impl<'s> Partnership<'s> {
     }
 
     /// Changes the Subscription as its owner.
-    pub fn change(&self, body: &Value) -> Reply {
+    pub(crate) fn change(&self, body: &Value) -> Reply {
         let path = format!("/v1/services/{}/subscriptions/{}", self.service_id, self.subscription_id);
         let etag = self.server.get(&path, &self.ehr.token).expect(200).header("etag").to_owned();
         self.server.ask("PATCH", &path).bearer(&self.ehr.token).header("if-match", &etag).json(body).send()
     }
 
     /// Enrols a gateway: its `arc.json`.
-    pub fn enrol(&self) -> Value {
+    pub(crate) fn enrol(&self) -> Value {
         let path = format!("/v1/services/{}/gateways", self.service_id);
         self.server.post(&path, &self.ehr.token, &json!({ "name": "edge" })).expect(201).json()
     }
 
     /// The claims of a token, verified against the Service's public keys.
-    pub fn claims(&self, token: &str) -> Value {
+    pub(crate) fn claims(&self, token: &str) -> Value {
         let path = format!("{}/jwks.json", self.issuer.strip_prefix(&self.server.base).unwrap());
         let set: JwkSet = serde_json::from_value(self.server.ask("GET", &path).send().expect(200).json()).unwrap();
         let header = jsonwebtoken::decode_header(token).unwrap();
@@ -143,7 +143,7 @@ impl<'s> Partnership<'s> {
     }
 
     /// The content of the Service's bundle, read with a new gateway's key.
-    pub fn bundle(&self) -> policy::bundle::Parts {
+    pub(crate) fn bundle(&self) -> policy::bundle::Parts {
         let arc = self.enrol();
         let reply = self.server.get("/v1/gateway/bundle", arc["key"].as_str().unwrap()).expect(200);
         let end = reply.body.iter().position(|byte| *byte == b'\n').unwrap();
@@ -153,7 +153,7 @@ impl<'s> Partnership<'s> {
 
 /// The `error` of an OAuth answer of that status, which nobody may keep.
 #[track_caller]
-pub fn oauth_error(reply: &Reply, status: u16) -> String {
+pub(crate) fn oauth_error(reply: &Reply, status: u16) -> String {
     assert_eq!(reply.status, status, "{}", reply.text());
     assert_eq!(reply.header("cache-control"), "no-store");
     assert!(!reply.str("/error_description").is_empty());

@@ -120,8 +120,10 @@ pub(crate) struct PositionView {
 pub(crate) async fn ship_audit(
     caller: GatewayKey,
     state: Data<State>,
-    Json(batch): Json<Batch>,
+    batch: Result<Json<Batch>, Problem>,
 ) -> Result<HttpResponse, Failure> {
+    // Who asks is settled first, whatever the body is.
+    let Json(batch) = batch?;
     let GatewayKey { gateway, call } = caller;
     let ingest =
         move |tx: &mut store::Tx<'_>, call: &domain::Call| admin::audit::ingest(tx, call, &gateway, &batch.entries);
@@ -156,8 +158,9 @@ pub(crate) struct Report {
 pub(crate) async fn report_gateway(
     caller: GatewayKey,
     state: Data<State>,
-    Json(form): Json<Report>,
+    form: Result<Json<Report>, Problem>,
 ) -> Result<HttpResponse, Failure> {
+    let Json(form) = form?;
     let id = caller.gateway.id;
     let Report { bundle_version, state: word, error, arc_version } = form;
     let report = GatewayReport { bundle_version, state: word, error, arc_version };

@@ -65,7 +65,10 @@ fn what_a_gateway_ships_twice_is_kept_once() {
         // The entry comes back as it was shipped, so that its hash can be checked.
         let mut same = first.clone();
         same.as_object_mut().unwrap().remove("received_at");
-        assert_eq!(sha256_hex(same.to_string().as_bytes()), sha256_hex(decision(&arc, 0, &json!({})).to_string().as_bytes()));
+        assert_eq!(
+            sha256_hex(same.to_string().as_bytes()),
+            sha256_hex(decision(&arc, 0, &json!({})).to_string().as_bytes())
+        );
     });
 }
 
@@ -74,15 +77,21 @@ fn every_filter_finds_what_fits_and_nothing_else() {
     on_both(|server| {
         let it = Partnership::new(server, &["system/*.rs"]);
         let arc = it.enrol();
-        let who = |id: &str, account: Option<&str>, act: Option<&str>| {
-            json!({ "kind": "key", "id": id, "account_id": account, "client_id": null, "act": null, "act_account_id": act })
-        };
+        let who = |id: &str, account: Option<&str>, act: Option<&str>| json!({ "kind": "key", "id": id, "account_id": account, "client_id": null, "act": null, "act_account_id": act });
         let (other, own) = (id("acct", 77), it.partner.account_id.as_str());
         let entries = [
             decision(&arc, 0, &json!({ "principal": who("key_a", Some(own), None), "at": "2026-11-22T05:00:00Z" })),
             decision(&arc, 1, &json!({ "effect": "deny", "status": 403, "reason": "other_patient", "patient": "p7" })),
-            decision(&arc, 2, &json!({ "resource_type": "Observation", "principal": who("key_b", Some(&other), None) })),
-            decision(&arc, 3, &json!({ "principal": who("rses_c", Some(&it.ehr.account_id), Some(own)), "at": "2026-11-22T07:00:00Z" })),
+            decision(
+                &arc,
+                2,
+                &json!({ "resource_type": "Observation", "principal": who("key_b", Some(&other), None) }),
+            ),
+            decision(
+                &arc,
+                3,
+                &json!({ "principal": who("rses_c", Some(&it.ehr.account_id), Some(own)), "at": "2026-11-22T07:00:00Z" }),
+            ),
         ];
         ship(server, &arc, &entries).expect(200);
         let path = format!("/v1/services/{}/audit-events", it.service_id);
@@ -109,7 +118,9 @@ fn every_filter_finds_what_fits_and_nothing_else() {
         assert_eq!(found(search(&json!({ "patient": "p7" }))), [1]);
         assert_eq!(found(search(&json!({ "patient": "p7", "decision": "permit" }))), [] as [u64; 0]);
         assert_eq!(found(search(&json!({ "type": "Observation" }))), [2]);
-        for body in [json!({ "reason": "nope" }), json!({ "decision": "maybe" }), json!({ "account": "x" }), json!({ "x": 1 })] {
+        for body in
+            [json!({ "reason": "nope" }), json!({ "decision": "maybe" }), json!({ "account": "x" }), json!({ "x": 1 })]
+        {
             search(&body).problem(400);
         }
         // Pages neither lose nor double an entry.
@@ -132,13 +143,20 @@ fn b01_a_partner_sees_what_it_did_itself_and_nothing_of_others() {
         let (eve, foreign) = join(server, &it.ehr, &it.service_id, "eve@evil.example", &["system/*.rs"]);
         let arc = it.enrol();
         let by = |account: &str| json!({ "principal": { "kind": "key", "id": "k", "account_id": account, "client_id": null, "act": null, "act_account_id": null } });
-        let entries =
-            [decision(&arc, 0, &by(&it.partner.account_id)), decision(&arc, 1, &by(&eve.account_id)), decision(&arc, 2, &json!({}))];
+        let entries = [
+            decision(&arc, 0, &by(&it.partner.account_id)),
+            decision(&arc, 1, &by(&eve.account_id)),
+            decision(&arc, 2, &json!({})),
+        ];
         ship(server, &arc, &entries).expect(200);
         let own = |id: &str, query: &str| format!("/v1/subscriptions/{id}/audit-events{query}");
         assert_eq!(found(server.get(&own(&it.subscription_id, ""), &it.partner.token)), [0]);
         let asked = format!("?account={}", eve.account_id);
-        assert_eq!(found(server.get(&own(&it.subscription_id, &asked), &it.partner.token)), [0], "its own, whatever it asks for");
+        assert_eq!(
+            found(server.get(&own(&it.subscription_id, &asked), &it.partner.token)),
+            [0],
+            "its own, whatever it asks for"
+        );
         assert_eq!(found(server.get(&own(&foreign, ""), &eve.token)), [1]);
         server.get(&own(&foreign, ""), &it.partner.token).problem(404);
         let path = format!("/v1/services/{}/audit-events", it.service_id);
@@ -164,7 +182,9 @@ fn e24_a_batch_with_a_wrong_entry_is_refused_as_a_whole() {
             let reply = ship(server, &arc, &[decision(&arc, 0, &json!({})), decision(&arc, 1, &changed)]);
             assert_eq!((reply.problem(422), reply.pointers()), ("invalid".into(), vec![pointer.to_owned()]));
         }
-        for changed in [json!({ "effect": "maybe" }), json!({ "boot": -1 }), json!({ "at": 1 }), json!({ "reason": "nope" })] {
+        for changed in
+            [json!({ "effect": "maybe" }), json!({ "boot": -1 }), json!({ "at": 1 }), json!({ "reason": "nope" })]
+        {
             ship(server, &arc, &[decision(&arc, 0, &changed)]).problem(400);
         }
         let many: Vec<Value> = (0..501).map(|seq| decision(&arc, seq, &json!({}))).collect();

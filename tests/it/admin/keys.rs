@@ -34,7 +34,11 @@ fn b08_nobody_gives_a_key_what_the_account_does_not_hold() {
         }
         for name in ["user/Patient.rs", "user/*.cruds"] {
             let reply = it.set_roles(&id, &["system/Patient.r", name]);
-            assert_eq!((reply.problem(422), reply.pointers()), ("invalid".into(), vec!["/role_ids/1".to_owned()]), "{name}");
+            assert_eq!(
+                (reply.problem(422), reply.pointers()),
+                ("invalid".into(), vec!["/role_ids/1".to_owned()]),
+                "{name}"
+            );
         }
         assert_eq!(server.get(&format!("/v1/keys/{id}/roles"), &it.partner.token).json()["data"], json!([]));
         it.set_roles(&id, &["system/Patient.rs", "patient/Patient.r", &it.role_id]).expect(200);

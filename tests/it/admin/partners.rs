@@ -30,7 +30,8 @@ fn k31_a_new_person_accepts_and_sees_the_service_with_its_roles() {
         assert!(mail.contains("Clinic invites you"), "{mail}");
         assert!(mail.contains(&format!("{}/invitations/accept", server.base)), "{mail}");
 
-        let accepted = server.post_open("/v1/invitations/accept", &new_person(&server.mailed_token(PAT, 1))).expect(201);
+        let accepted =
+            server.post_open("/v1/invitations/accept", &new_person(&server.mailed_token(PAT, 1))).expect(201);
         let pat = Owner::of(PAT, &accepted);
         assert_ne!(pat.account_id, ann.account_id);
         let list = server.get("/v1/subscriptions", &pat.token).expect(200).json();
@@ -43,7 +44,8 @@ fn k31_a_new_person_accepts_and_sees_the_service_with_its_roles() {
         let path = format!("/v1/subscriptions/{}/roles?limit=200", accepted.str("/subscription_id"));
         let roles = server.get(&path, &pat.token).expect(200).json();
         let ids: Vec<&str> = roles["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
-        for id in ["patient/Patient.rs", "patient/Patient.r", "system/Observation.rs", "patient/Observation.s", &custom] {
+        for id in ["patient/Patient.rs", "patient/Patient.r", "system/Observation.rs", "patient/Observation.s", &custom]
+        {
             assert!(ids.contains(&id), "{id} in {ids:?}");
         }
         for id in ["patient/Observation.c", "system/Patient.r", "user/Patient.r", "system/*.rs", &other] {
@@ -86,10 +88,12 @@ fn c05_an_invitation_works_once_and_forged_replayed_or_foreign_links_are_gone() 
         invite(server, &ann, &service_id, PAT);
         let token = server.mailed_token(PAT, 1);
         let forged = format!("{}{}", &token[..token.len() - 4], "AAAA");
-        for other in ["", "x", "fwl_", &forged, &foreign, &token[1..], &token.to_uppercase(), "a.b.c", &"x".repeat(5_000)] {
+        for other in
+            ["", "x", "fwl_", &forged, &foreign, &token[1..], &token.to_uppercase(), "a.b.c", &"x".repeat(5_000)]
+        {
             assert_eq!(server.post_open("/v1/invitations/accept", &new_person(other)).problem(410), "gone", "{other}");
         }
-        server.ask("GET", &format!("/v1/invitations/accept?token={token}")).send().problem(405);
+        server.ask("GET", &format!("/v1/invitations/accept?token={token}")).send().problem(404);
         server.post_open("/v1/invitations/accept", &new_person(&token)).expect(201);
         assert_eq!(server.post_open("/v1/invitations/accept", &new_person(&token)).problem(410), "gone");
         let body = json!({ "token": token, "password": PASSWORD, "account_name": "x" });
@@ -135,7 +139,9 @@ fn c01_an_invitation_that_was_taken_back_or_is_of_another_account_is_nobodys() {
         let (ann, service_id, _) = service(server, "ann@clinic.example");
         let eve = server.sign_up("eve@evil.example", "Eve");
         let id = invite(server, &ann, &service_id, PAT);
-        for (method, path) in [("DELETE", format!("/v1/invitations/{id}")), ("POST", format!("/v1/invitations/{id}/resend"))] {
+        for (method, path) in
+            [("DELETE", format!("/v1/invitations/{id}")), ("POST", format!("/v1/invitations/{id}/resend"))]
+        {
             server.ask(method, &path).bearer(&eve.token).json(&json!({})).send().problem(404);
         }
         server.get(&format!("/v1/services/{service_id}/invitations"), &eve.token).problem(404);
@@ -225,9 +231,20 @@ fn a_ceiling_that_is_lowered_counts_for_the_next_token() {
         assert_eq!(it.bundle().subscriptions[0].scopes.len(), 1);
         let path = format!("/v1/services/{}/subscriptions/{}", it.service_id, it.subscription_id);
         let ask = |tag: &str| {
-            server.ask("PATCH", &path).bearer(&it.ehr.token).header("if-match", tag).json(&json!({ "state": "active" })).send()
+            server
+                .ask("PATCH", &path)
+                .bearer(&it.ehr.token)
+                .header("if-match", tag)
+                .json(&json!({ "state": "active" }))
+                .send()
         };
         assert_eq!(ask("\"99\"").problem(412), "changed");
-        server.ask("PATCH", &path).bearer(&it.partner.token).header("if-match", "\"2\"").json(&json!({})).send().problem(404);
+        server
+            .ask("PATCH", &path)
+            .bearer(&it.partner.token)
+            .header("if-match", "\"2\"")
+            .json(&json!({}))
+            .send()
+            .problem(404);
     });
 }

@@ -44,7 +44,8 @@ fn k25_a_trusted_partner_assumes_the_role_and_stays_visible_in_it() {
         assert_eq!(assume(&it, &token, &json!({})).expect(200).json()["expires_in"], 900, "if the caller does not say");
         for owner in [&it.ehr, &it.partner] {
             let events = server.get("/v1/events", &owner.token).expect(200).json();
-            let event = events["data"].as_array().unwrap().iter().find(|one| one["action"] == "role.assume").unwrap().clone();
+            let event =
+                events["data"].as_array().unwrap().iter().find(|one| one["action"] == "role.assume").unwrap().clone();
             assert_eq!((&event["actor"], &event["target"]), (&json!(key_id), &json!(it.role_id)));
             assert_eq!(event["after"]["caller"], json!({ "account_id": it.partner.account_id, "key_id": key_id }));
             assert_eq!(event["after"]["role_owner"], it.ehr.account_id.as_str());
@@ -60,7 +61,12 @@ fn a15_every_want_of_trust_is_the_same_403() {
         let (eve, _) = join(server, &it.ehr, &it.service_id, "eve@evil.example", &["system/*.rs"]);
         let eves = server.post("/v1/keys", &eve.token, &json!({ "name": "x" })).expect(201);
         let put = json!({ "role_ids": ["system/Patient.rs"] });
-        server.ask("PUT", &format!("/v1/keys/{}/roles", eves.str("/id"))).bearer(&eve.token).json(&put).send().expect(200);
+        server
+            .ask("PUT", &format!("/v1/keys/{}/roles", eves.str("/id")))
+            .bearer(&eve.token)
+            .json(&put)
+            .send()
+            .expect(200);
         let eves = it.access_token(&eves.str("/secret"));
         let mut bodies = Vec::new();
         for (token, changed) in [
@@ -93,7 +99,12 @@ fn a15_a_session_cannot_assume_and_lasts_no_longer_than_its_trust() {
             let reply = assume(&it, &token, &json!({ "duration_seconds": seconds }));
             assert_eq!(oauth_error(&reply, 400), "invalid_request", "{seconds}");
         }
-        for changed in [json!({ "session_name": "" }), json!({ "session_name": "a\nb" }), json!({ "role_id": "system/*.rs" }), json!({ "x": 1 })] {
+        for changed in [
+            json!({ "session_name": "" }),
+            json!({ "session_name": "a\nb" }),
+            json!({ "role_id": "system/*.rs" }),
+            json!({ "x": 1 }),
+        ] {
             assert_eq!(oauth_error(&assume(&it, &token, &changed), 400), "invalid_request", "{changed}");
         }
     });
@@ -108,8 +119,10 @@ fn k25_removed_trust_ends_sessions_for_good() {
         it.trust(&json!([]), 1_800).expect(200);
         assert_eq!(oauth_error(&assume(&it, &token, &json!({})), 403), "access_denied");
         let role_id = it.role_id.parse().unwrap();
-        let mut expected =
-            vec![Revocation::RoleSession(session.parse().unwrap()), Revocation::Trust(role_id, it.partner.account_id.parse().unwrap())];
+        let mut expected = vec![
+            Revocation::RoleSession(session.parse().unwrap()),
+            Revocation::Trust(role_id, it.partner.account_id.parse().unwrap()),
+        ];
         expected.sort();
         assert_eq!(it.bundle().revocations, expected);
         // Trusted again, a new session counts, and the old one stays ended.
@@ -153,11 +166,14 @@ fn a11_a_forged_or_foreign_token_assumes_nothing() {
         header
     };
     let mallory = SigningKey::es256("mallory");
-    let raw = |key: &SigningKey, header: &Value| key.sign_raw(header.to_string().as_bytes(), claims.to_string().as_bytes());
+    let raw =
+        |key: &SigningKey, header: &Value| key.sign_raw(header.to_string().as_bytes(), claims.to_string().as_bytes());
     let path = format!("{}/jwks.json", it.issuer.strip_prefix(&server.base).unwrap());
     let public = server.ask("GET", &path).send().json()["keys"][0].to_string();
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    let unsigned = |alg: &str| format!("{}.{}.", base64url(with(&json!({ "alg": alg })).to_string()), base64url(claims.to_string()));
+    let unsigned = |alg: &str| {
+        format!("{}.{}.", base64url(with(&json!({ "alg": alg })).to_string()), base64url(claims.to_string()))
+    };
     let (head, payload) = signed.split_once('.').unwrap();
     let mut changed = claims.clone();
     changed["sub"] = json!("key_other");
@@ -166,7 +182,12 @@ fn a11_a_forged_or_foreign_token_assumes_nothing() {
         let id = server.upload(&bob, crate::partnership::DOCUMENT).expect(201).str("/id");
         let key = server.post("/v1/keys", &bob.token, &json!({ "name": "x" })).expect(201);
         let put = json!({ "role_ids": ["system/Patient.rs"] });
-        server.ask("PUT", &format!("/v1/keys/{}/roles", key.str("/id"))).bearer(&bob.token).json(&put).send().expect(200);
+        server
+            .ask("PUT", &format!("/v1/keys/{}/roles", key.str("/id")))
+            .bearer(&bob.token)
+            .json(&put)
+            .send()
+            .expect(200);
         server.post("/v1/token", &key.str("/secret"), &json!({ "service_id": id })).expect(200).str("/access_token")
     };
     let forged = [
@@ -209,7 +230,9 @@ fn b08_trust_is_the_owners_to_give() {
         let (it, _, _) = trusting(server);
         let path = format!("/v1/roles/{}/trust", it.role_id);
         server.get(&path, &it.partner.token).problem(404);
-        let put = |token: &str, tag: &str, body: &Value| server.ask("PUT", &path).bearer(token).header("if-match", tag).json(body).send();
+        let put = |token: &str, tag: &str, body: &Value| {
+            server.ask("PUT", &path).bearer(token).header("if-match", tag).json(body).send()
+        };
         let own = json!({ "accounts": [{ "account_id": it.partner.account_id, "external_id": "mine" }], "max_duration_seconds": 3_600 });
         put(&it.partner.token, "\"2\"", &own).problem(404);
         let shown = server.get(&path, &it.ehr.token).expect(200);

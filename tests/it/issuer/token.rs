@@ -18,7 +18,10 @@ fn k08_a_key_becomes_a_short_token_that_its_public_keys_verify() {
         assert!(body.get("patient").is_none());
         let claims = it.claims(body["access_token"].as_str().unwrap());
         assert_eq!((&claims["iss"], &claims["aud"]), (&json!(it.issuer), &json!(BASE)));
-        assert_eq!((&claims["sub"], &claims["client_id"], &claims["key_id"]), (&json!(key_id), &json!(key_id), &json!(key_id)));
+        assert_eq!(
+            (&claims["sub"], &claims["client_id"], &claims["key_id"]),
+            (&json!(key_id), &json!(key_id), &json!(key_id))
+        );
         assert_eq!(claims["account_id"], it.partner.account_id.as_str());
         assert_eq!((&claims["token_kind"], &claims["scope"]), (&json!("key"), &body["scope"]));
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
@@ -97,8 +100,15 @@ fn a17_no_other_text_is_the_secret() {
         format!("fw_live_{}_{}_{}", one[2], two[3], two[4])
     };
     let texts = [
-        cut.to_owned(), format!("{secret}0"), secret.to_uppercase(), swapped, secret.replace("fw_live_", "fw_test_"),
-        secret.replace("fw_live_", ""), "x".into(), it.partner.token.clone(), "a.b.c".into(),
+        cut.to_owned(),
+        format!("{secret}0"),
+        secret.to_uppercase(),
+        swapped,
+        secret.replace("fw_live_", "fw_test_"),
+        secret.replace("fw_live_", ""),
+        "x".into(),
+        it.partner.token.clone(),
+        "a.b.c".into(),
     ];
     for text in texts {
         assert_eq!(oauth_error(&it.token(&text, json!({})), 401), "invalid_client", "{text}");
@@ -168,11 +178,14 @@ fn a_body_that_cannot_be_read_is_invalid_request() {
     let it = Partnership::new(&server, &["system/*.rs"]);
     let (_, secret) = it.key(&["system/Patient.rs"]);
     let long = json!({ "service_id": it.service_id, "scope": "system/Patient.r ".repeat(1_000) }).to_string();
-    for (body, error) in [("", "invalid_request"), ("{", "invalid_request"), ("[]", "invalid_request"), (&long, "invalid_scope")] {
+    for (body, error) in
+        [("", "invalid_request"), ("{", "invalid_request"), ("[]", "invalid_request"), (&long, "invalid_scope")]
+    {
         let ask = server.ask("POST", "/v1/token").bearer(&secret).header("content-type", "application/json");
         assert_eq!(oauth_error(&ask.body(body.to_owned()).send(), 400), error, "{body}");
     }
-    let form = server.ask("POST", "/v1/token").bearer(&secret).header("content-type", "application/x-www-form-urlencoded");
+    let form =
+        server.ask("POST", "/v1/token").bearer(&secret).header("content-type", "application/x-www-form-urlencoded");
     let reply = form.body("grant_type=client_credentials").send();
     assert_eq!(oauth_error(&reply, 400), "invalid_request");
     let _: Value = reply.json();
