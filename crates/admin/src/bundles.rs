@@ -117,7 +117,9 @@ fn roles(tx: &mut Tx<'_>, imported: &Imported, service_id: ServiceId) -> Result<
         .map(|role| {
             let operations = policy_compiler::custom_role(imported, &role.operations).map_err(|findings| {
                 let mut faults = faults(findings);
-                faults.iter_mut().for_each(|fault| fault.pointer = format!("/roles/{}{}", role.id, fault.pointer));
+                for fault in &mut faults {
+                    fault.pointer = format!("/roles/{}{}", role.id, fault.pointer);
+                }
                 Error::Invalid(faults)
             })?;
             Ok(Role { id: role.id, name: role.name.as_str().into(), operations })
@@ -169,6 +171,7 @@ fn subscriptions(tx: &mut Tx<'_>, service_id: ServiceId) -> Result<Vec<Subscript
 }
 
 /// The compiler's findings, as faults of what was sent.
+#[must_use]
 pub fn faults(findings: Vec<Finding>) -> Vec<Fault> {
     findings
         .into_iter()
@@ -281,5 +284,6 @@ pub fn etag(digest: &[u8; 32], version: u64) -> String {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -103,23 +103,28 @@ struct Reach {
 }
 
 fn reach(tx: &mut Tx<'_>, service_id: Option<ServiceId>) -> Result<Reach, Error> {
-    let own = |tx: &Tx<'_>, service: &Service| Reach { service_id: service.id, owner: tx.account_id(), ceiling: None };
-    match service_id {
-        Some(id) => match store::subscribed_services::find_by_service(tx, id)? {
-            Some(subscription) => subscribed(subscription),
-            None => store::services::find(tx, id).map(|service| own(tx, &service)).map_err(Error::from),
-        },
-        None => {
-            let subscriptions = store::subscribed_services::list(tx, Page::first(store::MAX_PAGE))?.items;
-            let services = store::services::list(tx, Page::first(2))?.items;
-            let mut active = subscriptions.iter().filter(|one| one.state == SubscriptionState::Active);
-            match (active.next(), active.next(), services.as_slice()) {
-                (Some(subscription), None, _) => subscribed(subscription.clone()),
-                (None, _, [service]) if subscriptions.is_empty() => Ok(own(tx, service)),
-                _ => Err(Error::invalid("/service_id", "service_needed", "name the Service that the roles are of")),
-            }
-        }
+    let Some(id) = service_id else { return only_reach(tx) };
+    if let Some(subscription) = store::subscribed_services::find_by_service(tx, id)? {
+        return subscribed(subscription);
     }
+    let service = store::services::find(tx, id)?;
+    Ok(own(tx, &service))
+}
+
+/// The one active Subscription, or the only Service of an Account that subscribes to none.
+fn only_reach(tx: &mut Tx<'_>) -> Result<Reach, Error> {
+    let subscriptions = store::subscribed_services::list(tx, Page::first(store::MAX_PAGE))?.items;
+    let services = store::services::list(tx, Page::first(2))?.items;
+    let mut active = subscriptions.iter().filter(|one| one.state == SubscriptionState::Active);
+    match (active.next(), active.next(), services.as_slice()) {
+        (Some(subscription), None, _) => subscribed(subscription.clone()),
+        (None, _, [service]) if subscriptions.is_empty() => Ok(own(tx, service)),
+        _ => Err(Error::invalid("/service_id", "service_needed", "name the Service that the roles are of")),
+    }
+}
+
+fn own(tx: &Tx<'_>, service: &Service) -> Reach {
+    Reach { service_id: service.id, owner: tx.account_id(), ceiling: None }
 }
 
 fn subscribed(subscription: Subscription) -> Result<Reach, Error> {

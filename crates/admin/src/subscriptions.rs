@@ -52,7 +52,7 @@ pub struct Offered {
 }
 
 fn account(tx: &mut Tx<'_>, id: AccountId) -> Result<Account, Error> {
-    Ok(tx.as_account(id, |tx| store::accounts::get(tx))?)
+    Ok(tx.as_account(id, store::accounts::get)?)
 }
 
 /// The partners of a Service of this Account, oldest first.

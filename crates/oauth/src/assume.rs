@@ -63,7 +63,7 @@ pub fn check(
     let asked = padded(external_id);
     let trusted = trust.accounts.iter().fold(Choice::from(0), |seen, one| {
         let listed = Choice::from(u8::from(one.account_id == caller.account_id));
-        seen | (listed & equal(&asked, &padded(&one.external_id)))
+        seen | (listed & equal(asked.as_ref(), padded(&one.external_id).as_ref()))
     });
     if !bool::from(trusted) {
         return Err(TokenError::new(
@@ -84,16 +84,21 @@ pub fn check(
 
 /// A text in a buffer of one size, with its length, so that comparing takes the same time for every text; none when it
 /// is empty or does not fit, which equals nothing.
-fn padded(text: &str) -> Option<([u8; EXTERNAL_ID_BYTES], u64)> {
+fn padded(text: &str) -> Option<Padded> {
     let mut bytes = [0; EXTERNAL_ID_BYTES];
     let part = bytes.get_mut(..text.len()).filter(|part| !part.is_empty())?;
     part.copy_from_slice(text.as_bytes());
-    Some((bytes, text.len() as u64))
+    Some(Padded { bytes, length: text.len() as u64 })
 }
 
-fn equal(one: &Option<([u8; EXTERNAL_ID_BYTES], u64)>, two: &Option<([u8; EXTERNAL_ID_BYTES], u64)>) -> Choice {
+struct Padded {
+    bytes: [u8; EXTERNAL_ID_BYTES],
+    length: u64,
+}
+
+fn equal(one: Option<&Padded>, two: Option<&Padded>) -> Choice {
     match (one, two) {
-        (Some((one, one_length)), Some((two, two_length))) => one.ct_eq(two) & one_length.ct_eq(two_length),
+        (Some(one), Some(two)) => one.bytes.ct_eq(&two.bytes) & one.length.ct_eq(&two.length),
         _ => Choice::from(0),
     }
 }

@@ -11,13 +11,13 @@ use policy::scope::{Context, Scope};
 pub fn holds(ceiling: &[RoleName], role: &RoleName) -> bool {
     match role {
         RoleName::Custom(_) => ceiling.contains(role),
-        RoleName::Smart(asked) => covers(scopes(ceiling), asked),
+        RoleName::Smart(asked) => covers(&scopes(ceiling), asked),
     }
 }
 
 /// Whether these scopes together give, letter by letter, all that `asked` gives: in the same context,
 /// or of one patient out of a whole system.
-pub(crate) fn covers<'a>(given: impl Iterator<Item = &'a Scope> + Clone, asked: &Scope) -> bool {
+pub(crate) fn covers<'a>(given: &(impl Iterator<Item = &'a Scope> + Clone), asked: &Scope) -> bool {
     asked
         .letters()
         .each()
@@ -28,7 +28,7 @@ pub(crate) fn covers<'a>(given: impl Iterator<Item = &'a Scope> + Clone, asked: 
 pub(crate) fn within(held: &Scope, ceiling: Option<&[RoleName]>) -> Vec<Scope> {
     match ceiling {
         None => vec![held.clone()],
-        Some(roles) if covers(of_context(roles, held.context()), held) => vec![held.clone()],
+        Some(roles) if covers(&of_context(roles, held.context()), held) => vec![held.clone()],
         Some(roles) => scopes(roles).filter_map(|scope| scope.meet(held)).collect(),
     }
 }

@@ -166,7 +166,7 @@ fn permit(held: &[RoleName], ceiling: Option<&[RoleName]>, asked: &Scope, for_pa
     }
     // Only `system/` counts here: a `patient/` scope of the key or of the ceiling is for a person's own launch, and a
     // machine that may name the patient itself would have the whole system.
-    let given = |roles: &[RoleName]| covers(of_context(roles, Context::System), asked);
+    let given = |roles: &[RoleName]| covers(&of_context(roles, Context::System), asked);
     if given(held) && ceiling.is_none_or(given) {
         return Ok(());
     }
