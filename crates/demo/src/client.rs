@@ -34,6 +34,8 @@ pub(crate) enum Body {
     None,
     Json(Value),
     Fhir(Value),
+    /// A resource as it was written, decimals and all.
+    FhirText(String),
     Form(String),
     /// A document, with the file that holds it.
     Document(Vec<u8>, String),
@@ -44,7 +46,7 @@ impl Body {
         match self {
             Self::None => None,
             Self::Json(_) => Some("application/json"),
-            Self::Fhir(_) => Some("application/fhir+json"),
+            Self::Fhir(_) | Self::FhirText(_) => Some("application/fhir+json"),
             Self::Form(_) => Some("application/x-www-form-urlencoded"),
             Self::Document(..) => Some("application/octet-stream"),
         }
@@ -115,7 +117,7 @@ impl Call {
         match &self.body {
             Body::None => {}
             Body::Json(body) | Body::Fhir(body) => words.push(format!("-d {}", quoted(&body.to_string()))),
-            Body::Form(form) => words.push(format!("-d {}", quoted(form))),
+            Body::Form(text) | Body::FhirText(text) => words.push(format!("-d {}", quoted(text))),
             Body::Document(_, file) => words.push(format!("--data-binary @{file}")),
         }
         words.join(" ")
@@ -183,7 +185,7 @@ impl Client {
         request = match &call.body {
             Body::None => request,
             Body::Json(body) | Body::Fhir(body) => request.body(body.to_string()),
-            Body::Form(form) => request.body(form.clone()),
+            Body::Form(text) | Body::FhirText(text) => request.body(text.clone()),
             Body::Document(bytes, _) => request.body(bytes.clone()),
         };
         let mut response = request.send().await.map_err(failed)?;

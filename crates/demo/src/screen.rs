@@ -10,6 +10,9 @@ const MAX_WIDTH: usize = 160;
 const PLAIN_WIDTH: usize = 132;
 const MIN_WIDTH: usize = 72;
 
+/// What follows the underscore of an id.
+const ID_LENGTH: usize = 26;
+
 /// Styles, as the terminal numbers them.
 pub(crate) const BOLD: u8 = 1;
 pub(crate) const DIM: u8 = 2;
@@ -113,8 +116,8 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 /// Ids are long and tell nothing to a reader: `svc_…k3qt`.
 pub(crate) fn short_ids(path: &str) -> String {
     let short = |segment: &str| match segment.split_once('_') {
-        Some((prefix, rest)) if rest.len() == 26 && rest.is_ascii() && !prefix.is_empty() => {
-            format!("{prefix}_…{}", rest.get(22..).unwrap_or_default())
+        Some((prefix, rest)) if rest.len() >= ID_LENGTH && rest.is_ascii() && !prefix.is_empty() => {
+            format!("{prefix}_…{}", rest.get(ID_LENGTH - 4..).unwrap_or_default())
         }
         _ => segment.to_owned(),
     };

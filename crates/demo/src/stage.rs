@@ -100,6 +100,12 @@ impl Stage {
         }
     }
 
+    /// Tells which file a mail was read from.
+    pub(crate) fn tell_mail(&mut self, who: Who, file: &std::path::Path) {
+        let shown = file.strip_prefix(&self.folder).unwrap_or(file).display().to_string();
+        self.tell(who, "reads the mail", &short_ids(&shown), true);
+    }
+
     /// A line of detail below a step.
     pub(crate) fn note(&self, text: &str) {
         for line in crate::screen::wrap(text, self.screen.width.saturating_sub(20)) {

@@ -24,6 +24,7 @@ mod plain;
 mod play;
 mod requests;
 mod rows;
+mod suspension;
 
 pub(crate) use farewell::{farewell, folder};
 
@@ -116,7 +117,8 @@ pub(crate) async fn tell(stage: &mut Stage, args: &Args, programs: &mut Programs
     audit::read_back(stage, (&owner.session, &service), (&upstream.a.id, play.made())).await?;
     outage::survive(stage, (&owner, &service), (&upstream, &tokens), (programs, &mut play, ports)).await?;
     let front_desk =
-        change::role(stage, (&owner, &service), (&upstream, &tokens), (&mut play, roles.front_desk)).await?;
+        change::role(stage, (&owner, &service), (&upstream, &tokens), (&mut play, roles.front_desk.clone())).await?;
+    suspension::suspend(stage, (&owner, &service), (&upstream, &mut tokens), (&mut play, &key, &roles)).await?;
     measure(stage, programs);
     Ok(Standing { owner, partner, service, key, upstream, tokens, front_desk })
 }

@@ -84,7 +84,7 @@ async fn load(stage: &mut Stage, base: &Named) -> Result<(), Failure> {
         let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default();
         let reference = format!("{}/{}", text("resourceType"), text("id"));
         // The text, not the tree: a decimal is to arrive as it was written.
-        let body = Body::Document(line.replace("{base}", &base.value).into_bytes(), "records.ndjson".to_owned());
+        let body = Body::FhirText(line.replace("{base}", &base.value));
         let call = Call::new(Who::Owner, Method::PUT, base, format!("/{reference}")).body(body);
         let answer = stage.client.send(&call).await?;
         if matches!(answer.status, 200 | 201) {

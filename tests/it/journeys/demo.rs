@@ -62,6 +62,10 @@ const EXPECTED: &[(&str, &str, u64, &str, &str)] = &[
     ("from_disk_deny", "patient A's app", 403, "deny", "other_patient"),
     ("before_change", "partner machine", 403, "deny", "no_rule"),
     ("after_change", "partner machine", 200, "permit", ""),
+    ("suspended_patient", "patient A's app", 401, "deny", "revoked"),
+    ("suspended_assumed", "assumed role", 401, "deny", "revoked"),
+    ("resumed_patient", "patient A's app", 200, "permit", ""),
+    ("resumed_assumed", "assumed role", 401, "deny", "revoked"),
 ];
 
 /// A plain API: the demo plays what can be told of any document.

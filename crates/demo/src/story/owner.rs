@@ -16,7 +16,9 @@ const FRONT_DESK: &[&str] = &["GET:/Patient", "GET:/Patient/{id}"];
 /// What a FHIR Service must have for the tables of requests; any other is played as a plain one.
 const NEEDED: &[&str] =
     &["GET:/Patient", "GET:/Patient/{id}", "GET:/Observation", "GET:/Observation/{id}", "POST:/Observation"];
-/// How many findings and roles are shown.
+/// The roles that are shown, of all.
+const SHOWN_ROLES: &[&str] = &["patient/Patient.rs", "patient/Observation.c", "user/Condition.cud", "system/*.rs"];
+/// How many findings are shown.
 const SHOWN: usize = 4;
 
 /// A role of `METHOD:/path` lines.
@@ -43,9 +45,9 @@ pub(crate) async fn sign_up(stage: &mut Stage) -> Result<Member, Failure> {
     stage.call(call, 202, "a one-use link is on its way; the same answer for every address").await?;
     let mails = stage.folder.join("control-plane/mail");
     let mail = mailbox::wait_for(&mails, EMAIL, &[]).await?;
-    stage.tell(Who::Owner, "mail", &format!("{}", mail.file.display()), true);
+    stage.tell_mail(Who::Owner, &mail.file);
     let password = super::password()?;
-    let body = json!({"token": mail.token, "password": password, "account_name": "Lakeside EHR"});
+    let body = json!({"token": mail.token, "password": password, "account_name": "Lakeside Health"});
     let call = stage.to_control(Who::Owner, Method::POST, "/v1/signup/confirm").json(body.clone());
     let answer = stage.call(call, 201, "the Account, and a session for its first owner").await?;
     let again = stage.to_control(Who::Stranger, Method::POST, "/v1/signup/confirm").json(body);
@@ -118,11 +120,14 @@ pub(crate) async fn roles(stage: &mut Stage, owner: &Member, service: &Service) 
     let path = format!("/v1/services/{}/roles", service.id);
     let call = stage.to_control(Who::Owner, Method::GET, format!("{path}?limit=200")).bearer(&owner.session);
     let answer = stage.call(call, 200, "every role with the operations it maps to").await?;
-    for role in list(&answer.body, "/data").iter().take(SHOWN) {
+    let all = list(&answer.body, "/data");
+    let id = |role: &Value| role.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    stage.note(&format!("{} roles, among them", all.len()));
+    for role in all.iter().filter(|role| SHOWN_ROLES.contains(&id(role).as_str())) {
         let operations: Vec<&str> = list(role, "/operations").iter().filter_map(Value::as_str).collect();
         let shown = operations.iter().take(3).copied().collect::<Vec<_>>().join("  ");
         let more = if operations.len() > 3 { format!("  and {} more", operations.len() - 3) } else { String::new() };
-        stage.note(&format!("{}: {shown}{more}", role.get("id").and_then(Value::as_str).unwrap_or_default()));
+        stage.note(&format!("{}: {shown}{more}", id(role)));
     }
     let wrong = json!({"name": "Typo", "operations": ["GET:/Patients"]});
     let call = stage.to_control(Who::Owner, Method::POST, &path).bearer(&owner.session).json(wrong);

@@ -30,7 +30,7 @@ pub(crate) async fn join(
     let call = stage.to_control(Who::Owner, Method::POST, path).bearer(&owner.session).json(body);
     stage.call(call, 201, "invites the partner; these roles are its ceiling").await?;
     let mail = mailbox::wait_for(&stage.folder.join("control-plane/mail"), EMAIL, &[]).await?;
-    stage.tell(Who::Partner, "mail", &format!("{}", mail.file.display()), true);
+    stage.tell_mail(Who::Partner, &mail.file);
     let password = super::password()?;
     let body = json!({"token": mail.token, "password": password, "account_name": "Cardio App"});
     let call = stage.to_control(Who::Partner, Method::POST, "/v1/invitations/accept").json(body);
@@ -51,7 +51,8 @@ pub(crate) async fn join(
     let call = stage.to_control(Who::Partner, Method::GET, format!("/v1/subscriptions/{id}/roles?limit=200"));
     let answer = stage.call(call.bearer(&partner.session), 200, "the roles inside its ceiling").await?;
     let names: Vec<&str> = list(&answer.body, "/data").iter().filter_map(|role| role.get("name")?.as_str()).collect();
-    stage.note(&names.join("  "));
+    let (smart, own): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| name.contains('/'));
+    stage.note(&format!("{} SMART roles, and {}", smart.len(), own.join(", ")));
     Ok(partner)
 }
 
@@ -90,6 +91,24 @@ pub(crate) async fn tokens(
     (roles, upstream): (&Roles, &Upstream),
 ) -> Result<Tokens, Failure> {
     stage.chapter("Its machine gets tokens that live five minutes");
+    let mut tokens = Tokens::default();
+    refresh(stage, (key, service), (roles, upstream), &mut tokens).await?;
+    if service.fhir {
+        let body = token_body(service, ("system/*.cruds", None));
+        let call = stage.to_control(Who::Machine, Method::POST, "/v1/token").bearer(&key.secret).json(body);
+        let answer = stage.call(call, 400, "more than the key holds is refused").await?;
+        stage.note(&format!("{}: {}", answer.text("/error").unwrap_or_default(), answer.complaint()));
+    }
+    Ok(tokens)
+}
+
+/// Gets each token anew.
+pub(crate) async fn refresh(
+    stage: &mut Stage,
+    (key, service): (&Key, &Service),
+    (roles, upstream): (&Roles, &Upstream),
+    tokens: &mut Tokens,
+) -> Result<(), Failure> {
     let mut wanted = vec![(With::FrontDesk, roles.front_desk.id.as_str(), None, "for the custom role only")];
     if service.fhir {
         let (a, b) = (upstream.a.id.as_str(), upstream.b.id.as_str());
@@ -97,7 +116,6 @@ pub(crate) async fn tokens(
         wanted.push((With::PatientA, PATIENT_A_SCOPES, Some(a), "narrowed to patient A and some types, for an app"));
         wanted.push((With::PatientB, PATIENT_B_SCOPES, Some(b), "narrowed to patient B, for another"));
     }
-    let mut tokens = Tokens::default();
     for (with, scope, patient, means) in wanted {
         let body = token_body(service, (scope, patient));
         let call = stage.to_control(Who::Machine, Method::POST, "/v1/token").bearer(&key.secret).json(body);
@@ -110,13 +128,7 @@ pub(crate) async fn tokens(
         }
         tokens.set(with, &token);
     }
-    if service.fhir {
-        let body = token_body(service, ("system/*.cruds", None));
-        let call = stage.to_control(Who::Machine, Method::POST, "/v1/token").bearer(&key.secret).json(body);
-        let answer = stage.call(call, 400, "more than the key holds is refused").await?;
-        stage.note(&format!("{}: {}", answer.text("/error").unwrap_or_default(), answer.complaint()));
-    }
-    Ok(tokens)
+    Ok(())
 }
 
 /// The token with another first letter in its signature.

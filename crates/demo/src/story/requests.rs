@@ -253,6 +253,34 @@ pub(crate) fn alone_from_disk() -> Vec<Row> {
     ]
 }
 
+/// Tokens that are fresh, of a partner that was suspended.
+pub(crate) fn suspended() -> Vec<Row> {
+    vec![
+        Row::get("suspended_patient", With::PatientA, "/Patient/{a}").deny(
+            401,
+            Reason::Revoked,
+            "the same token as before: it has not expired, and counts no more",
+        ),
+        Row::get("suspended_assumed", With::Assumed, "/Observation").deny(
+            401,
+            Reason::Revoked,
+            "the session in the lent role has ended too",
+        ),
+    ]
+}
+
+/// New tokens after the suspension was taken back.
+pub(crate) fn resumed() -> Vec<Row> {
+    vec![
+        Row::get("resumed_patient", With::PatientA, "/Patient/{a}").permit(200, "with a new token"),
+        Row::get("resumed_assumed", With::Assumed, "/Observation").deny(
+            401,
+            Reason::Revoked,
+            "the old session stays ended",
+        ),
+    ]
+}
+
 /// The answer that turns when the owner changes the role: before.
 pub(crate) fn before_change() -> Vec<Row> {
     vec![Row::get("before_change", With::FrontDesk, "/Encounter?patient={a}").deny(
