@@ -58,17 +58,18 @@ pub async fn run(args: Args) -> ExitCode {
 
 /// The story, its end, and the time after it; whether all was as it should be.
 async fn play(stage: &mut Stage, args: &Args, programs: &mut Programs) -> bool {
-    match story::tell(stage, args, programs).await {
-        Ok(standing) => {
-            if let Err(failure) = story::farewell(stage, &standing, !args.once) {
-                note_failure(stage, &failure);
-            }
-        }
-        Err(failure) => note_failure(stage, &failure),
+    let told = story::tell(stage, args, programs).await;
+    if let Err(failure) = &told {
+        note_failure(stage, failure);
+    }
+    summary(stage);
+    if let Ok(standing) = told
+        && let Err(failure) = story::farewell(stage, &standing, !args.once)
+    {
+        note_failure(stage, &failure);
     }
     let ok = stage.report.failures.is_empty();
     stage.report.ok = ok;
-    summary(stage);
     if args.json {
         print_report(stage);
     }
