@@ -113,6 +113,10 @@ pub(crate) async fn tell(stage: &mut Stage, args: &Args, programs: &mut Programs
         play.table(stage, (&owner, &service), (&upstream, &tokens), requests::assumed()).await?;
     } else {
         play.table(stage, (&owner, &service), (&upstream, &tokens), plain::rows(&service, &roles)).await?;
+        stage.leave_out(
+            "patients, the lent role, the outage, the change and the suspension: they need a FHIR Service with Patient \
+             and Observation at its base",
+        );
     }
     audit::read_back(stage, (&owner.session, &service), (&upstream.a.id, play.made())).await?;
     outage::survive(stage, (&owner, &service), (&upstream, &tokens), (programs, &mut play, ports)).await?;

@@ -115,14 +115,21 @@ pub(crate) async fn read_back(
     let whole = format!("{requests} requests so far, each has its decision there, failed authentication included");
     let call = ask(stage, "?limit=200");
     stage.call(call, 200, &whole).await?;
-    for (query, what, pointer, value) in [
+    let of_any = [
         ("?decision=deny&limit=200", "only the denials", "/effect", "deny"),
+        ("?reason=no_token&limit=200", "who came without a token", "/reason", "no_token"),
+    ];
+    let of_fhir = [
         ("?reason=other_patient&limit=200", "who asked for another patient", "/reason", "other_patient"),
         ("?type=Observation&limit=200", "what was done with Observations", "/resource_type", "Observation"),
-    ] {
+    ];
+    for (query, what, pointer, value) in of_any.into_iter().chain(of_fhir.into_iter().filter(|_| service.fhir)) {
         let call = ask(stage, query);
         let answer = stage.call(call, 200, what).await?;
         check(stage, query, &data(&answer.body), |entry| entry.pointer(pointer).is_some_and(|own| own == value));
+    }
+    if !service.fhir {
+        return Ok(());
     }
     let call = stage.to_control(Who::Owner, Method::POST, format!("{path}/search")).bearer(owner);
     let call = call.json(serde_json::json!({"patient": patient, "limit": 200}));
