@@ -112,6 +112,7 @@ pub(crate) async fn tell(stage: &mut Stage, args: &Args, programs: &mut Programs
         partner::assume_role(stage, (&owner, &partner), (&service, &key), &mut tokens).await?;
         play.table(stage, (&owner, &service), (&upstream, &tokens), requests::assumed()).await?;
     } else {
+        stage.chapter("Requests through the gateway");
         play.table(stage, (&owner, &service), (&upstream, &tokens), plain::rows(&service, &roles)).await?;
         stage.leave_out(
             "patients, the lent role, the outage, the change and the suspension: they need a FHIR Service with Patient \

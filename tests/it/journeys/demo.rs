@@ -149,11 +149,45 @@ fn the_demo_plays_the_whole_path_line_by_line() {
     assert!(story["measured"]["serve_ready_milliseconds"].is_u64());
 }
 
+/// What the story changed after the request, so that its line answers differently now.
+const OVERTAKEN: &[&str] = &["before_change", "suspended_patient", "suspended_assumed", "resumed_assumed"];
+
+/// Every curl line of the story, run in a shell that has read the demo's file: a line of key and status each.
+fn run_curl_lines(story: &Value) -> String {
+    let lines = list(story, "requests").iter().filter(|row| !OVERTAKEN.contains(&row["key"].as_str().unwrap()));
+    let lines = lines.map(|row| {
+        let curl = row["curl"].as_str().unwrap().replacen("curl -i", "curl -s -o /dev/null -w '%{http_code}\\n'", 1);
+        format!("printf '%s ' {}\n{curl}\n", row["key"].as_str().unwrap())
+    });
+    let script = format!(". {}\n{}", story["places"]["shell_file"].as_str().unwrap(), lines.collect::<String>());
+    let output = Command::new("sh").args(["-c", &script]).stderr(Stdio::inherit()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
-fn the_demo_leaves_no_program_and_no_temporary_folder() {
-    let (_, story) = sample();
+fn the_curl_lines_answer_as_the_table_says_until_the_demo_is_ended() {
+    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
+        println!("skipped: curl is missing");
+        return;
+    }
+    let mut demo =
+        Command::new(program()).args(["demo", "--json"]).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    let stdout = demo.stdout.take().unwrap();
+    let story: Value = serde_json::Deserializer::from_reader(stdout).into_iter().next().unwrap().unwrap();
+    assert_eq!(list(&story, "failures"), &[] as &[Value]);
+    let answered = run_curl_lines(&story);
+    let expected: String = list(&story, "requests")
+        .iter()
+        .map(|row| (row["key"].as_str().unwrap(), &row["status"]))
+        .filter(|(key, _)| !OVERTAKEN.contains(key))
+        .map(|(key, status)| format!("{key} {status}\n"))
+        .collect();
+    assert_eq!(answered, expected);
+
+    assert!(Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap().success());
+    assert!(demo.wait().unwrap().success());
     let folder = story["places"]["folder"].as_str().unwrap();
-    assert!(!std::path::Path::new(folder).exists(), "{folder}");
+    assert!(!std::path::Path::new(folder).exists(), "{folder} is left");
     for place in ["control_plane", "gateway", "upstream"] {
         let url = story["places"][place].as_str().unwrap();
         let address = url.trim_start_matches("http://").split('/').next().unwrap();
