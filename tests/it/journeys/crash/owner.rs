@@ -204,3 +204,19 @@ fn a_role_is_written_changed_and_deleted_with_its_bundle_or_not_at_all() {
     survives(&BASE, &CHANGE_ROLE);
     survives(&BASE, &DELETE_ROLE);
 }
+
+#[test]
+fn an_idempotency_key_whose_process_died_was_in_flight_for_a_minute() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let (copy, ask) = (BASE.copy(), (NEW_ROLE.ask)(&BASE.world));
+    copy.die(&ask, "role.create:before_commit");
+    let server = copy.start(None);
+    let reply = server.send(&ask);
+    assert_eq!(reply.header("idempotent-replayed"), None, "nothing was done that could be replayed");
+    let role = reply.expect(201);
+    let again = server.send(&ask);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.expect(201), role);
+}
