@@ -20,16 +20,16 @@ use web::Clock;
 use web::limit::Quotas;
 
 /// A password that is long enough.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A server that stops when it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     /// `http://127.0.0.1:…`, and the base of its links.
-    pub base: String,
+    pub(crate) base: String,
     /// Its clock; move it ahead to see what expires.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// `sqlite` or `postgresql`, for messages.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     data: TempDir,
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
@@ -40,33 +40,33 @@ pub struct Server {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Its status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Its headers, names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Its body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
     /// A header's value; empty if there is none.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(one, _)| one == name).map_or("", |(_, value)| value)
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
     /// A text of the body, by its JSON pointer.
-    pub fn str(&self, pointer: &str) -> String {
+    pub(crate) fn str(&self, pointer: &str) -> String {
         let body = self.json();
         let found = body.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_else(|| panic!("no `{pointer}` in {} {body}", self.status)).to_owned()
@@ -74,14 +74,14 @@ impl Reply {
 
     /// The same answer, which must have this status.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
     /// The code of a problem, which must have this status, the right type, and the request's id.
     #[track_caller]
-    pub fn problem(&self, status: u16) -> String {
+    pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.str("/request_id"), self.header("x-request-id"));
@@ -89,7 +89,7 @@ impl Reply {
     }
 
     /// The pointers of everything that a problem lists.
-    pub fn pointers(&self) -> Vec<String> {
+    pub(crate) fn pointers(&self) -> Vec<String> {
         let body = self.json();
         let errors = body.pointer("/errors").and_then(Value::as_array).cloned().unwrap_or_default();
         errors.iter().filter_map(|fault| Some(fault.get("pointer")?.as_str()?.to_owned())).collect()
@@ -97,43 +97,43 @@ impl Reply {
 }
 
 /// A request before it is sent.
-pub struct Ask<'s> {
+pub(crate) struct Ask<'s> {
     server: &'s Server,
     request: reqwest::RequestBuilder,
 }
 
 impl Ask<'_> {
     /// With a credential.
-    pub fn bearer(mut self, token: &str) -> Self {
+    pub(crate) fn bearer(mut self, token: &str) -> Self {
         self.request = self.request.bearer_auth(token);
         self
     }
 
     /// With a header.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
     /// With a JSON body.
-    pub fn json(mut self, body: &Value) -> Self {
+    pub(crate) fn json(mut self, body: &Value) -> Self {
         self.request = self.request.header("content-type", "application/json").body(body.to_string());
         self
     }
 
     /// With a body of any kind.
-    pub fn body(mut self, body: impl Into<reqwest::Body>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<reqwest::Body>) -> Self {
         self.request = self.request.body(body);
         self
     }
 
     /// Sends it.
-    pub fn send(self) -> Reply {
+    pub(crate) fn send(self) -> Reply {
         self.try_send().unwrap()
     }
 
     /// Sends it; the server may hang up.
-    pub fn try_send(self) -> Result<Reply, reqwest::Error> {
+    pub(crate) fn try_send(self) -> Result<Reply, reqwest::Error> {
         self.server.runtime.block_on(async {
             let response = self.request.send().await?;
             let headers = response.headers().iter();
@@ -150,19 +150,19 @@ impl Ask<'_> {
 
 /// Somebody who signed up: the owner of an Account.
 #[derive(Clone, Debug)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// Their address.
-    pub email: String,
+    pub(crate) email: String,
     /// Their Account.
-    pub account_id: String,
+    pub(crate) account_id: String,
     /// Who they are there.
-    pub member_id: String,
+    pub(crate) member_id: String,
     /// Their session.
-    pub token: String,
+    pub(crate) token: String,
 }
 
 /// Quotas that no test reaches by chance.
-pub fn wide() -> Quotas {
+pub(crate) fn wide() -> Quotas {
     Quotas {
         login: 100_000,
         address: 100_000,
@@ -176,28 +176,28 @@ pub fn wide() -> Quotas {
 }
 
 /// Runs the test against a server on every kind of database that there is.
-pub fn on_both(test: impl Fn(&Server)) {
-    test(&Server::start());
-    if let Some(server) = Server::on_postgresql() {
+pub(crate) fn on_both(test: impl Fn(&Server)) {
+    for server in [Some(Server::start()), Server::on_postgresql()].into_iter().flatten() {
+        eprintln!("on {}", server.kind);
         test(&server);
     }
 }
 
 impl Server {
     /// A server on SQLite.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with_quotas(wide())
     }
 
     /// A server on SQLite with these rate limits.
-    pub fn with_quotas(quotas: Quotas) -> Self {
+    pub(crate) fn with_quotas(quotas: Quotas) -> Self {
         let data = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", data.path().join("firewarden.db").display());
         Self::at("sqlite", data, url, quotas, None)
     }
 
     /// A server on a new database of the environment's PostgreSQL; none, and a clear word, without one.
-    pub fn on_postgresql() -> Option<Self> {
+    pub(crate) fn on_postgresql() -> Option<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let urls = (variable("FIREWARDEN_TEST_POSTGRES"), variable("FIREWARDEN_TEST_POSTGRES_APP"));
@@ -237,45 +237,45 @@ impl Server {
     }
 
     /// The data folder.
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }
 
     /// A request.
-    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         let method: Method = method.parse().unwrap();
         Ask { server: self, request: self.client.request(method, format!("{}{path}", self.base)) }
     }
 
     /// GET with a credential.
-    pub fn get(&self, path: &str, token: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str, token: &str) -> Reply {
         self.ask("GET", path).bearer(token).send()
     }
 
     /// POST of JSON with a credential.
-    pub fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
         self.ask("POST", path).bearer(token).json(body).send()
     }
 
     /// POST of JSON without one.
-    pub fn post_open(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) fn post_open(&self, path: &str, body: &Value) -> Reply {
         self.ask("POST", path).json(body).send()
     }
 
     /// Makes a Service of a document.
-    pub fn upload(&self, owner: &Owner, document: &str) -> Reply {
+    pub(crate) fn upload(&self, owner: &Owner, document: &str) -> Reply {
         let ask = self.ask("POST", "/v1/services").bearer(&owner.token).header("content-type", "application/yaml");
         ask.body(document.to_owned()).send()
     }
 
     /// Moves the server's clock ahead.
-    pub fn wait(&self, by: TimeDelta) {
+    pub(crate) fn wait(&self, by: TimeDelta) {
         self.clock.advance(by);
     }
 
     /// The texts of the mails to an address, the oldest first, once there are so many.
     #[track_caller]
-    pub fn mails(&self, to: &str, count: usize) -> Vec<String> {
+    pub(crate) fn mails(&self, to: &str, count: usize) -> Vec<String> {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             let mut files: Vec<_> = std::fs::read_dir(self.data().join("mail"))
@@ -296,7 +296,7 @@ impl Server {
 
     /// The token of the `count`th mail to an address.
     #[track_caller]
-    pub fn mailed_token(&self, to: &str, count: usize) -> String {
+    pub(crate) fn mailed_token(&self, to: &str, count: usize) -> String {
         let mails = self.mails(to, count);
         let line = mails[count - 1].lines().find_map(|line| line.strip_prefix("token: "));
         line.expect("a line with the token").trim().to_owned()
@@ -304,7 +304,7 @@ impl Server {
 
     /// Signs somebody up, as anybody would: by mail.
     #[track_caller]
-    pub fn sign_up(&self, email: &str, account_name: &str) -> Owner {
+    pub(crate) fn sign_up(&self, email: &str, account_name: &str) -> Owner {
         self.post_open("/v1/signup", &json!({ "email": email })).expect(202);
         let token = self.mailed_token(email, 1);
         let body = json!({ "token": token, "password": PASSWORD, "account_name": account_name });
@@ -314,7 +314,7 @@ impl Server {
 
 impl Owner {
     /// From the answer that signed them in.
-    pub fn of(email: &str, reply: &Reply) -> Self {
+    pub(crate) fn of(email: &str, reply: &Reply) -> Self {
         Self {
             email: email.to_owned(),
             account_id: reply.str("/account_id"),

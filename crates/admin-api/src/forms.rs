@@ -36,6 +36,7 @@ pub fn password(pointer: &str, text: String) -> Result<Password, Error> {
 }
 
 /// A password to sign in with; one that cannot be anybody's is none.
+#[must_use]
 pub fn login_password(text: String) -> Option<Password> {
     Password::try_from(text).ok()
 }

@@ -45,19 +45,19 @@ impl Letter<'_> {
         let mut html = String::from(HEAD);
         for paragraph in &self.paragraphs {
             let paragraph = one_line(paragraph);
-            text.push_str(&format!("{paragraph}\n\n"));
-            html.push_str(&format!("<p>{}</p>\n", escape(&paragraph)));
+            text.extend([&paragraph, "\n\n"]);
+            html.extend(["<p>", &escape(&paragraph), "</p>\n"]);
         }
         if let Some((label, page, token)) = self.link {
             let url = format!("{public_url}{page}#token={}", token.expose());
-            text.push_str(&format!("{label}:\n{url}\n\ntoken: {}\n\n", token.expose()));
+            text.extend([label, ":\n", &url, "\n\ntoken: ", token.expose(), "\n\n"]);
             let (url, label) = (escape(&url), escape(label));
-            html.push_str(&format!("<p><a href=\"{url}\" style=\"{BUTTON}\">{label}</a></p>\n"));
-            html.push_str(&format!("<p style=\"{SMALL}\">Or copy this address: {url}</p>\n"));
+            html.extend(["<p><a href=\"", &url, "\" style=\"", BUTTON, "\">", &label, "</a></p>\n"]);
+            html.extend(["<p style=\"", SMALL, "\">Or copy this address: ", &url, "</p>\n"]);
         }
         let footer = one_line(&self.footer);
-        text.push_str(&format!("-- \n{footer}\n"));
-        html.push_str(&format!("<p style=\"{SMALL}\">{}</p>\n</div></body></html>\n", escape(&footer)));
+        text.extend(["-- \n", &footer, "\n"]);
+        html.extend(["<p style=\"", SMALL, "\">", &escape(&footer), "</p>\n</div></body></html>\n"]);
         Mail { subject, text, html }
     }
 }

@@ -11,6 +11,7 @@ use store::DatabaseUrl;
 
 use crate::config::{DatabaseConfig, Settings, check_variables, read_file};
 use crate::serve::{ServeConfig, StartError, announce, start};
+use crate::spec::{self, Check, Spec};
 use crate::{app, logging, sealing_key};
 
 /// An open policy control plane for FHIR APIs.
@@ -29,6 +30,12 @@ enum Command {
     /// Bring a database's schema to this version (PostgreSQL: with the owner's URL, before `serve`).
     #[command(after_help = MIGRATE_HELP)]
     Migrate(Flags),
+    /// Look at API documents without a server.
+    #[command(after_help = "Example:\n  firewarden spec check openapi.yaml")]
+    Spec {
+        #[command(subcommand)]
+        what: Spec,
+    },
     /// Play the whole path on this machine: a document becomes a Service, a partner joins, a gateway decides.
     #[command(after_help = DEMO_HELP)]
     Demo(demo::Args),
@@ -166,6 +173,7 @@ pub fn main() -> ExitCode {
         }
         Command::Serve(flags) => serve(&flags),
         Command::Migrate(flags) => migrate(&flags),
+        Command::Spec { what: Spec::Check(args) } => return check(&args),
         Command::Openapi => print(&app::openapi_text()),
     };
     match outcome {
@@ -194,6 +202,19 @@ fn serve(flags: &Flags) -> Outcome {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Exit 0 for a document that a server would take, 1 for one that it would refuse or that cannot be read.
+fn check(args: &Check) -> ExitCode {
+    let checked = spec::check(args).map_err(Box::<dyn std::error::Error>::from);
+    match checked.and_then(|checked| print(&checked.text).map(|()| checked.taken)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("firewarden: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn play(args: demo::Args) -> ExitCode {

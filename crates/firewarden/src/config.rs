@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// What a setting is called, what it is if nobody sets it, and what it does.
+#[derive(Debug)]
 pub struct Setting {
     /// Its key in `firewarden.toml`; the flag has hyphens, the variable is `FIREWARDEN_` and capitals.
     pub key: &'static str,

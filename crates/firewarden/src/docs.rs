@@ -33,6 +33,6 @@ async fn docs(file: Path<String>) -> Result<HttpResponse, Problem> {
 }
 
 /// Adds the pages.
-pub fn routes(config: &mut ServiceConfig) {
+pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(docs_root).service(docs);
 }

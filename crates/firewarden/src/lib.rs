@@ -8,3 +8,4 @@ mod logging;
 mod mailer;
 pub mod sealing_key;
 pub mod serve;
+mod spec;

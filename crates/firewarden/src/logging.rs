@@ -12,7 +12,7 @@ use crate::config::LogConfig;
 pub struct InvalidFilter(String);
 
 /// Starts the log of the process; later calls change nothing.
-pub fn start(config: &LogConfig) -> Result<(), InvalidFilter> {
+pub(crate) fn start(config: &LogConfig) -> Result<(), InvalidFilter> {
     let filter = EnvFilter::try_new(&config.filter).map_err(|error| InvalidFilter(error.to_string()))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -77,7 +77,7 @@ enum Way {
 }
 
 /// Sends mail.
-pub struct Mailer {
+pub(crate) struct Mailer {
     from: Mailbox,
     way: Way,
 }
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Mailer {
 
 impl Mailer {
     /// By SMTP if there is a URL, else to files in `folder`.
-    pub fn new(config: &MailConfig, folder: &Path) -> Result<Self, InvalidMailer> {
+    pub(crate) fn new(config: &MailConfig, folder: &Path) -> Result<Self, InvalidMailer> {
         let from = config.from.parse().map_err(|_| InvalidMailer::From)?;
         let way = match &config.smtp_url {
             Some(url) => Way::Smtp(Box::new(smtp(url)?)),
@@ -104,7 +104,7 @@ impl Mailer {
     }
 
     /// Sends what waits, until the task is ended.
-    pub async fn run(self: Arc<Self>, state: Data<State>) {
+    pub(crate) async fn run(self: Arc<Self>, state: Data<State>) {
         loop {
             let (mailer, own) = (Arc::clone(&self), Data::clone(&state));
             let sent = tokio::task::spawn_blocking(move || mailer.send_waiting(&own)).await;
@@ -166,27 +166,22 @@ impl Mailer {
                     tx.name("mail.done");
                     store::outbox::done(tx, &waiting)
                 })?,
-                Err(error) => self.put_off(state, *account_id, &waiting, &error)?,
+                Err(error) => put_off(state, *account_id, &waiting, &error)?,
             }
         }
         Ok(due.len())
     }
+}
 
-    fn put_off(
-        &self,
-        state: &State,
-        account_id: AccountId,
-        waiting: &OutboxMail,
-        error: &SendError,
-    ) -> Result<(), StoreError> {
-        if waiting.attempts >= MAX_ATTEMPTS {
-            tracing::error!(mail.id = %waiting.id, %error, "a mail is given up");
-            return state.pool.transact(account_id, |tx| store::outbox::done(tx, waiting));
-        }
-        let again_at = state.clock.now() + pause(waiting.attempts);
-        tracing::warn!(mail.id = %waiting.id, %error, %again_at, "a mail is put off");
-        state.pool.transact(account_id, |tx| store::outbox::failed(tx, waiting, again_at))
+/// Gives a letter another day, or gives it up.
+fn put_off(state: &State, account_id: AccountId, waiting: &OutboxMail, error: &SendError) -> Result<(), StoreError> {
+    if waiting.attempts >= MAX_ATTEMPTS {
+        tracing::error!(mail.id = %waiting.id, %error, "a mail is given up");
+        return state.pool.transact(account_id, |tx| store::outbox::done(tx, waiting));
     }
+    let again_at = state.clock.now() + pause(waiting.attempts);
+    tracing::warn!(mail.id = %waiting.id, %error, %again_at, "a mail is put off");
+    state.pool.transact(account_id, |tx| store::outbox::failed(tx, waiting, again_at))
 }
 
 /// The text as it is where it can be: a link that is read in the file itself is then whole.

@@ -25,9 +25,9 @@ use crate::request::request_id;
 use crate::state::State;
 
 /// The window of every budget but [`Budget::Mail`].
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// The window of mail: nobody's mailbox is to be filled from here.
-const MAIL_WINDOW: Duration = Duration::from_secs(60 * 60);
+const MAIL_WINDOW: Duration = Duration::from_hours(1);
 /// At this many keys the idle ones are dropped; 64 bytes each.
 const SWEEP_AT_KEYS: usize = 50_000;
 /// Past this many busy keys all new ones share one bucket.

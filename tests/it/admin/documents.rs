@@ -18,7 +18,7 @@ fn alias_bomb() -> String {
     );
     for level in 1..12 {
         let names = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{names}]\n"));
+        text.extend([format!("a{level}: &a{level} [{names}]\n")]);
     }
     text
 }
@@ -40,7 +40,7 @@ fn e03_hostile_documents_are_refused_with_their_place_and_the_server_goes_on() {
         ("another version", br#"{"openapi": "9.0.0", "info": {"title": "x", "version": "1"}, "paths": {}}"#.to_vec()),
         (
             "remote reference",
-            br##"{"openapi": "3.0.3", "info": {"title": "x", "version": "1"}, "paths": {"/x": {"$ref": "https://evil.example/x.json"}}}"##.to_vec(),
+            br#"{"openapi": "3.0.3", "info": {"title": "x", "version": "1"}, "paths": {"/x": {"$ref": "https://evil.example/x.json"}}}"#.to_vec(),
         ),
     ] {
         let reply = send(&server, &ann, document);
@@ -73,8 +73,8 @@ fn e02_a_document_of_100_mb_is_refused_before_it_is_read() {
 fn every_fault_of_a_document_is_listed_at_once() {
     let server = Server::start();
     let ann = server.sign_up("ann@ehr.example", "A");
-    let document = r##"{"openapi": "3.0.3", "info": {"title": "x", "version": "1"},
-        "paths": {"/a": {"$ref": "https://evil.example/a"}, "/b": {"$ref": "other.yaml#/b"}}}"##;
+    let document = r#"{"openapi": "3.0.3", "info": {"title": "x", "version": "1"},
+        "paths": {"/a": {"$ref": "https://evil.example/a"}, "/b": {"$ref": "other.yaml#/b"}}}"#;
     let reply = send(&server, &ann, document);
     reply.problem(422);
     assert!(reply.pointers().len() >= 2, "{}", reply.text());
