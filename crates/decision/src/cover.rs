@@ -177,7 +177,7 @@ fn targets_covered(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool
         let reference = Reference::read(text, eyes.bases);
         let kept = match reference {
             Reference::Local { resource_type, id, .. } => {
-                eyes.kept.binary_search_by(|one| one.as_str().cmp(&format!("{resource_type}/{id}"))).is_ok()
+                eyes.kept.binary_search(&format!("{resource_type}/{id}")).is_ok()
             }
             _ => false,
         };

@@ -105,7 +105,9 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
     };
     named_by_a_role(operation, index, &rules)?;
     let fitting = rules::fitting(engine, &rules, &asked)?;
-    async_only_for_systems(&call, &rules, &fitting)?;
+    if engine.is_fhir() {
+        async_only_for_systems(&call, &rules, &fitting)?;
+    }
     built(&target)?;
 
     let scene = Scene { engine, request, call: &call, operation, rules: &rules, fitting: &fitting };

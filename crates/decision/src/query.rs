@@ -19,7 +19,7 @@ use crate::Engine;
 use crate::denial::Denial;
 use crate::judge::Trace;
 use crate::normalise::{Call, Parameter};
-use crate::rules::{Rule, Rules};
+use crate::rules::Rules;
 use crate::upstream::encode;
 
 use class::Class;
@@ -69,7 +69,18 @@ pub(crate) struct Shaped {
     pub(crate) partial: bool,
 }
 
-/// What one rule makes of a search that it permits.
+/// The rules that permit a search, and what they make of it.
+#[derive(Debug, Default)]
+struct Permits {
+    /// The places of the rules, in the token's order.
+    rules: Vec<usize>,
+    /// What `patient/` rules make of it.
+    own: Option<Permit>,
+    /// What all other rules make of it.
+    other: Option<Permit>,
+}
+
+/// What a rule makes of a search that it permits.
 #[derive(Debug, Default)]
 struct Permit {
     /// The ownership parameters that the client proved.
@@ -153,10 +164,7 @@ pub(crate) fn search(
             class => judged.push((one, class)),
         }
     }
-    let (permits, denial) = each_rule(scene, &judged, fitting);
-    if permits.is_empty() {
-        return Err(denial.unwrap_or(Denial::new(Phase::Query, Reason::Internal)));
-    }
+    let permits = Permits::of(scene, &judged, fitting)?;
     let narrowed = narrow::narrow(scene, &permits);
     if narrowed.inexact && shape.counts() {
         return Err(class::refused());
@@ -168,7 +176,7 @@ pub(crate) fn search(
 
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     for (one, class) in &judged {
-        if narrowed.replaces(&one.name, class) {
+        if narrowed.replaces(class) {
             continue;
         }
         note(&one.name, class, trace);
@@ -184,7 +192,6 @@ pub(crate) fn search(
     }
     trace.ignored.push("meta.security".to_owned());
     let query = encode(pairs.into_iter());
-    let permitting = permits.iter().map(|(index, _)| *index).collect();
     let search = Search {
         resource_type: facts.name.to_string(),
         inexact: narrowed.inexact,
@@ -196,50 +203,66 @@ pub(crate) fn search(
     };
     // A search by POST has one place for its parameters, whichever the client used.
     let (query, form) = if call.form { (String::new(), Some(query)) } else { (query, None) };
-    Ok(Planned { query, form, search, permitting })
+    Ok(Planned { query, form, search, permitting: permits.rules })
 }
 
-/// Judges the parameters for each rule by itself; of the denials, the one that got furthest.
-fn each_rule<'a>(
-    scene: &Scene<'_, 'a>,
-    judged: &[(&Parameter<'_>, Class<'a>)],
-    fitting: &[usize],
-) -> (Vec<(usize, Permit)>, Option<Denial>) {
-    let mut permits = Vec::new();
-    let mut furthest: Option<Denial> = None;
-    for index in fitting {
-        let Some(rule) = scene.rules.list.get(*index) else { continue };
-        match one_rule(scene, rule, judged) {
-            Ok(permit) => permits.push((*index, permit)),
-            Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
-            Err(_) => {}
+impl Permits {
+    /// Judges the parameters for each rule by itself; of the denials, the one that got furthest.
+    ///
+    /// Only its context makes one rule's judgement differ from another's, so there are two at most.
+    fn of<'a>(
+        scene: &Scene<'_, 'a>,
+        judged: &[(&Parameter<'_>, Class<'a>)],
+        fitting: &[usize],
+    ) -> Result<Self, Denial> {
+        let reach = join::Reach::default();
+        let (mut own, mut other) = (None, None);
+        let mut permits = Self::default();
+        let mut furthest: Option<Denial> = None;
+        for index in fitting {
+            let Some(rule) = scene.rules.list.get(*index) else { continue };
+            let outcome = if rule.is_patient() { &mut own } else { &mut other };
+            match outcome.get_or_insert_with(|| permit(scene, &reach, rule.is_patient(), judged)) {
+                Ok(_) => permits.rules.push(*index),
+                Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(*denial),
+                Err(_) => {}
+            }
         }
+        if permits.rules.is_empty() {
+            return Err(furthest.unwrap_or(Denial::new(Phase::Query, Reason::Internal)));
+        }
+        permits.own = own.and_then(Result::ok);
+        permits.other = other.and_then(Result::ok);
+        Ok(permits)
     }
-    (permits, furthest)
 }
 
-fn one_rule<'a>(
+/// What the rules of one kind, those limited to the patient or those that are not, make of a search.
+fn permit<'a>(
     scene: &Scene<'_, 'a>,
-    rule: &Rule<'a>,
+    reach: &join::Reach<'a>,
+    patient: bool,
     judged: &[(&Parameter<'_>, Class<'a>)],
 ) -> Result<Permit, Denial> {
     let mut permit = Permit::default();
     for (place, (one, class)) in judged.iter().enumerate() {
         let step = u8::try_from(place + 1).unwrap_or(u8::MAX - 1).min(u8::MAX - 1);
         let outcome = match class {
-            Class::Ownership { parameter, modifier } if rule.is_patient() => {
+            Class::Ownership { parameter, modifier } if patient => {
                 ownership::prove(scene, parameter, *modifier, &one.value).map(|proven| {
                     if proven {
                         permit.proven.push((*parameter.name).to_owned());
                     }
                 })
             }
-            Class::Join => join::check(scene, rule, one, &mut permit.hops),
+            Class::Join => join::check(scene, reach, patient, one, &mut permit.hops),
             _ => Ok(()),
         };
         outcome.map_err(|denial| denial.at(step))?;
     }
-    narrow::required(scene, rule, &permit).map_err(|denial| denial.at(u8::MAX))?;
+    if patient {
+        narrow::required(scene, &permit).map_err(|denial| denial.at(u8::MAX))?;
+    }
     Ok(permit)
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn plain(
     trace: &mut Trace,
 ) -> Upstream {
     let mut headers = passed(request, operation, PASSED_PLAIN, trace);
-    if engine.is_fhir() {
+    if engine.is_fhir() && call.segments().first().is_some_and(|first| first == "metadata") {
         headers.retain(|(name, _)| name != "accept");
         headers.push(("accept".to_owned(), call.accept.as_bytes().to_vec()));
     }

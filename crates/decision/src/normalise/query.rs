@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use policy::decision::Phase;
 use policy::reason::Reason;
 
-use super::{MAX_ALTERNATIVES, MAX_HOPS, MAX_INCLUDES};
+use super::{MAX_ALTERNATIVES, MAX_HOPS, MAX_INCLUDES, MAX_PARAMETERS};
 use crate::denial::Denial;
 
 /// One parameter, decoded.
@@ -31,7 +31,10 @@ pub(super) fn tokenise<'a>(text: &'a str, form: bool, out: &mut Vec<Parameter<'a
         if name.is_empty() || !name.is_ascii() || name.contains(['[', ']']) {
             return Err(malformed());
         }
-        out.push(Parameter { name, value, form });
+        // One more than may be there tells enough; all are read, so that the same fault is found first.
+        if out.len() <= MAX_PARAMETERS {
+            out.push(Parameter { name, value, form });
+        }
     }
     Ok(())
 }

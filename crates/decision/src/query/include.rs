@@ -1,5 +1,7 @@
 //! Includes: which other resources may come with a result, and by which of them.
 
+use std::collections::BTreeMap;
+
 use policy::decision::{Obligation, Phase, Related};
 use policy::facts::{ParameterKind, SearchParameter, Standing, TypeFacts};
 use policy::letters::Letters;
@@ -79,7 +81,7 @@ impl Includes {
             (true, true) => "_revinclude:iterate",
         };
         let via = format!("{}={}", one.name, one.value);
-        if one.value.is_empty() {
+        if one.value.is_empty() || self.asked.iter().any(|known| known.parameter == parameter && known.via == via) {
             return Ok(());
         }
         let mut parts = one.value.split(':');
@@ -97,10 +99,11 @@ impl Includes {
     /// Gives each its verdict; what is denied is left out, or denies the request.
     pub(super) fn decide(&self, scene: &Scene<'_, '_>, trace: &mut Trace) -> Result<Kept, Denial> {
         let mut kept = Kept::default();
+        let mut verdicts = Verdicts { scene, known: BTreeMap::new() };
         for asked in &self.asked {
             trace.used.push(asked.parameter.to_owned());
-            let granted: Vec<&Step> = asked.steps.iter().filter(|step| grants(scene, asked.reverse, step)).collect();
-            asked.record(scene, trace);
+            let granted: Vec<&Step> = asked.steps.iter().filter(|step| verdicts.grants(asked.reverse, step)).collect();
+            asked.record(&mut verdicts, trace);
             let whole = granted.len() == asked.steps.len() && !granted.is_empty();
             if !whole && scene.engine.settings().related == Uncovered::Reject {
                 return Err(Denial::new(Phase::Query, Reason::IncludeDenied));
@@ -130,17 +133,13 @@ impl Includes {
 
 impl Asked {
     /// One verdict for each type that it may bring in.
-    fn record(&self, scene: &Scene<'_, '_>, trace: &mut Trace) {
-        let mut seen: Vec<(&str, bool)> = Vec::new();
+    fn record<'s>(&'s self, verdicts: &mut Verdicts<'s, '_>, trace: &mut Trace) {
+        let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
         for step in &self.steps {
-            let name = if self.reverse { &*step.source } else { &*step.target };
-            let verdict = (name, grants(scene, self.reverse, step));
-            if !seen.contains(&verdict) {
-                seen.push(verdict);
-            }
+            seen.insert(step.brings(self.reverse), verdicts.grants(self.reverse, step));
         }
         if seen.is_empty() {
-            seen.push(("*", false));
+            seen.insert("*", false);
         }
         for (name, permit) in seen {
             trace.related.push(Related { via: self.via.clone(), resource_type: name.to_owned(), permit });
@@ -148,15 +147,33 @@ impl Asked {
     }
 }
 
-/// `r` on what an include brings in, or that it be shared; `s` on what a reverse include does.
-fn grants(scene: &Scene<'_, '_>, reverse: bool, step: &Step) -> bool {
-    let gives = |name: &str, letters| scene.rules.list.iter().any(|rule| rule.gives(scene.engine, name, letters));
-    if reverse {
-        return gives(&step.source, Letters::SEARCH);
+impl Step {
+    /// The type that comes in.
+    fn brings(&self, reverse: bool) -> &str {
+        if reverse { &self.source } else { &self.target }
     }
-    let Some(facts) = scene.engine.facts(&step.target) else { return false };
-    let shared = facts.standing == Standing::Shared && scene.engine.settings().shared != Shared::Scope;
-    shared || gives(&step.target, Letters::READ)
+}
+
+/// The verdicts on types, each worked out once.
+struct Verdicts<'v, 'a> {
+    scene: &'v Scene<'v, 'a>,
+    known: BTreeMap<(&'v str, bool), bool>,
+}
+
+impl<'v> Verdicts<'v, '_> {
+    /// `r` on what an include brings in, or that it be shared; `s` on what a reverse include does.
+    fn grants(&mut self, reverse: bool, step: &'v Step) -> bool {
+        let (scene, name) = (self.scene, step.brings(reverse));
+        *self.known.entry((name, reverse)).or_insert_with(|| {
+            let gives = |letters| scene.rules.list.iter().any(|rule| rule.gives(scene.engine, name, letters));
+            if reverse {
+                return gives(Letters::SEARCH);
+            }
+            let Some(facts) = scene.engine.facts(name) else { return false };
+            let shared = facts.standing == Standing::Shared && scene.engine.settings().shared != Shared::Scope;
+            shared || gives(Letters::READ)
+        })
+    }
 }
 
 /// `Source:code`, `Source:code:Target`, `Source:*`.
@@ -197,7 +214,7 @@ fn any(scene: &Scene<'_, '_>, reverse: bool) -> Vec<Step> {
     let own = scene.facts.name.as_str();
     let all = scene.engine.parts().types.iter();
     all.flat_map(|facts| references(facts).map(move |parameter| (facts, parameter)))
-        .filter(|(_, parameter)| class::is_target(parameter, own))
+        .filter(|(_, parameter)| parameter.targets.is_empty() || class::is_target(parameter, own))
         .map(|(facts, parameter)| Step {
             source: facts.name.to_string(),
             code: (*parameter.name).to_owned(),

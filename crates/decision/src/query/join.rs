@@ -3,6 +3,9 @@
 //! Invariant: under a `patient/` rule no hop leads to another patient's data: each hop into the
 //! compartment is tied to the context by a parameter of its own, or the search is denied.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use policy::decision::Phase;
 use policy::facts::{ParameterKind, Standing, TypeFacts};
 use policy::letters::Letters;
@@ -13,7 +16,6 @@ use super::class::{self, Modifier};
 use super::{Scene, ownership};
 use crate::denial::Denial;
 use crate::normalise::Parameter;
-use crate::rules::Rule;
 
 /// More target types of one untyped hop are not followed; the widest that real searches use has 12.
 const MAX_TARGETS: usize = 32;
@@ -22,20 +24,38 @@ fn denied() -> Denial {
     Denial::new(Phase::Query, Reason::ChainDenied)
 }
 
-/// Checks a join under one rule; what its hops need is added to `hops`.
+/// What the token's rules give on the types that hops lead to, each worked out once.
+#[derive(Debug, Default)]
+pub(super) struct Reach<'a>(RefCell<BTreeMap<&'a str, Given>>);
+
+/// Which rules give search on a type.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    /// One that reaches every resource.
+    free: bool,
+    /// One that reaches the patient's.
+    own: bool,
+    /// One with constraints, which a hop cannot carry.
+    limited: bool,
+}
+
+/// Checks a join, under a `patient/` rule or another; what its hops need is added to `hops`.
 pub(super) fn check<'a>(
     scene: &Scene<'_, 'a>,
-    rule: &Rule<'a>,
+    reach: &Reach<'a>,
+    patient: bool,
     one: &Parameter<'_>,
     hops: &mut Vec<(String, String)>,
 ) -> Result<(), Denial> {
-    let mut walk = Walk { scene, rule, value: &one.value, owned: false, hops };
+    let mut walk = Walk { scene, reach, patient, value: &one.value, owned: false, hops };
     walk.from(&[scene.facts], "", &one.name)
 }
 
 struct Walk<'w, 's, 'a> {
     scene: &'w Scene<'s, 'a>,
-    rule: &'w Rule<'a>,
+    reach: &'w Reach<'a>,
+    /// Whether this is for rules that are limited to the patient.
+    patient: bool,
     value: &'w str,
     /// Whether the types that the walk stands on must be the context's.
     owned: bool,
@@ -99,14 +119,14 @@ impl<'a> Walk<'_, '_, 'a> {
         if parameter.kind != ParameterKind::Reference || !points {
             return Err(class::unknown());
         }
-        let access = self.access(facts)?;
+        let owned = self.access(facts)?;
         // What owns the other end ties it to the patient only if this end is that patient.
         let tied = ownership::is_owner(self.scene.engine, facts, parameter)
             && types.iter().all(|one| one.standing == Standing::Patient);
-        if access.owned && !(tied && self.rule.is_patient()) {
+        if owned && !(tied && self.patient) {
             return Err(denied());
         }
-        let before = std::mem::replace(&mut self.owned, access.owned);
+        let before = std::mem::replace(&mut self.owned, owned);
         let outcome = self.from(&[facts], &format!("{prefix}_has:{name}:{code}:"), rest);
         self.owned = before;
         outcome
@@ -136,12 +156,11 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     /// Takes one forward hop; whether its far end must be the context's.
-    fn step(&mut self, from: &[&TypeFacts], to: &[&TypeFacts], through: &str, bare: &str) -> Result<bool, Denial> {
+    fn step(&mut self, from: &[&TypeFacts], to: &[&'a TypeFacts], through: &str, bare: &str) -> Result<bool, Denial> {
         let mut owned = false;
         let mut tie: Option<(String, String)> = None;
         for facts in to {
-            let access = self.access(facts)?;
-            if !access.owned {
+            if !self.access(facts)? {
                 continue;
             }
             let shared = facts.standing == Standing::Shared;
@@ -180,26 +199,27 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     /// Whether a type may be hopped to at all, and whether only in the context.
-    fn access(&self, facts: &TypeFacts) -> Result<Access, Denial> {
-        let (mut free, mut own, mut limited) = (false, false, false);
-        for rule in &self.scene.rules.list {
-            if !rule.gives(self.scene.engine, facts.name.as_str(), Letters::SEARCH) {
-                continue;
-            }
-            match (rule.constraints.is_empty(), rule.is_patient()) {
-                (false, _) => limited = true,
-                (true, true) => own = true,
-                (true, false) => free = true,
-            }
-        }
+    fn access(&self, facts: &'a TypeFacts) -> Result<bool, Denial> {
+        let Given { free, own, limited } = self.given(facts.name.as_str());
         let context = self.scene.engine.settings().chains == Chains::Context && !limited;
         if !free && !own && !context {
             return Err(denied());
         }
-        Ok(Access { owned: self.rule.is_patient() || (!free && own) })
+        Ok(self.patient || (!free && own))
     }
-}
 
-struct Access {
-    owned: bool,
+    fn given(&self, name: &'a str) -> Given {
+        *self.reach.0.borrow_mut().entry(name).or_insert_with(|| {
+            let mut given = Given::default();
+            let rules = self.scene.rules.list.iter();
+            for rule in rules.filter(|rule| rule.gives(self.scene.engine, name, Letters::SEARCH)) {
+                match (rule.constraints.is_empty(), rule.is_patient()) {
+                    (false, _) => given.limited = true,
+                    (true, true) => given.own = true,
+                    (true, false) => given.free = true,
+                }
+            }
+            given
+        })
+    }
 }

@@ -7,7 +7,7 @@ use policy::scope::Constraint;
 use policy::settings::SearchWithoutContext;
 
 use super::class::{Class, Modifier};
-use super::{Permit, Scene, ownership};
+use super::{Permit, Permits, Scene, ownership};
 use crate::denial::Denial;
 use crate::normalise::{MAX_ALTERNATIVES, alternatives};
 use crate::rules::Rule;
@@ -25,53 +25,48 @@ pub(super) struct Narrowed {
 
 impl Narrowed {
     /// Whether a client's parameter is left out because what is added says the same.
-    pub(super) fn replaces(&self, name: &str, class: &Class<'_>) -> bool {
-        let _ = name;
+    pub(super) fn replaces(&self, class: &Class<'_>) -> bool {
         self.restated && matches!(class, Class::Ownership { modifier: Modifier::Plain, .. })
     }
 }
 
-/// Whether a rule can permit a search that does not name the patient, as the Service's setting says.
-pub(super) fn required(scene: &Scene<'_, '_>, rule: &Rule<'_>, permit: &Permit) -> Result<(), Denial> {
+/// Whether a `patient/` rule can permit a search that does not name the patient, as the Service's setting says.
+pub(super) fn required(scene: &Scene<'_, '_>, permit: &Permit) -> Result<(), Denial> {
     let deny = scene.engine.settings().search_without_context == SearchWithoutContext::Deny;
     let free = scene.facts.standing == Standing::Shared;
-    if deny && rule.is_patient() && permit.proven.is_empty() && !free {
+    if deny && permit.proven.is_empty() && !free {
         return Err(Denial::new(Phase::Query, Reason::OtherPatient));
     }
     Ok(())
 }
 
 /// What all permitting rules share, as parameters.
-pub(super) fn narrow(scene: &Scene<'_, '_>, permits: &[(usize, Permit)]) -> Narrowed {
-    let permitting: Vec<(&Rule<'_>, &Permit)> =
-        permits.iter().filter_map(|(index, permit)| scene.rules.list.get(*index).map(|rule| (rule, permit))).collect();
+pub(super) fn narrow(scene: &Scene<'_, '_>, permits: &Permits) -> Narrowed {
+    let rules: Vec<&Rule<'_>> = permits.rules.iter().filter_map(|index| scene.rules.list.get(*index)).collect();
     let mut narrowed = Narrowed::default();
-    let free: Vec<&Permit> =
-        permitting.iter().filter(|(rule, _)| rule.is_unconstrained()).map(|(_, permit)| *permit).collect();
-    if !free.is_empty() {
-        narrowed.added = shared_hops(&free);
+    if rules.iter().any(|rule| rule.is_unconstrained()) {
+        narrowed.added = permits.other.iter().flat_map(|permit| permit.hops.clone()).collect();
         return narrowed;
     }
-    let all: Vec<&Permit> = permitting.iter().map(|(_, permit)| *permit).collect();
-    narrowed.added = shared_hops(&all);
-    if permitting.iter().all(|(rule, _)| rule.is_patient()) {
-        owner(scene, &all, &mut narrowed);
-    } else if permitting.iter().any(|(rule, _)| rule.is_patient()) {
-        narrowed.inexact = true;
+    match (&permits.own, &permits.other) {
+        (Some(own), None) => {
+            narrowed.added.clone_from(&own.hops);
+            owner(scene, own, &mut narrowed);
+        }
+        (None, Some(other)) => narrowed.added.clone_from(&other.hops),
+        (Some(own), Some(other)) => {
+            // One AND cannot say "this patient's, or those".
+            narrowed.inexact = true;
+            narrowed.added = own.hops.iter().filter(|hop| other.hops.contains(hop)).cloned().collect();
+        }
+        (None, None) => {}
     }
-    let rules: Vec<&Rule<'_>> = permitting.iter().map(|(rule, _)| *rule).collect();
     granular(&rules, &mut narrowed);
     narrowed
 }
 
-/// The ties of joins that every one of these needs.
-fn shared_hops(permits: &[&Permit]) -> Vec<(String, String)> {
-    let Some((first, rest)) = permits.split_first() else { return Vec::new() };
-    first.hops.iter().filter(|hop| rest.iter().all(|permit| permit.hops.contains(hop))).cloned().collect()
-}
-
 /// One ownership parameter with a typed value: the client's own if it was proven, else the type's.
-fn owner(scene: &Scene<'_, '_>, permits: &[&Permit], narrowed: &mut Narrowed) {
+fn owner(scene: &Scene<'_, '_>, permit: &Permit, narrowed: &mut Narrowed) {
     let Some(patient) = scene.rules.patient else {
         narrowed.inexact = true;
         return;
@@ -82,7 +77,7 @@ fn owner(scene: &Scene<'_, '_>, permits: &[&Permit], narrowed: &mut Narrowed) {
     // Whoever else is named in a Group, List or Person, no parameter can tell.
     narrowed.inexact = scene.facts.standing == Standing::NamesPatients;
     let mut names: Vec<&str> = Vec::new();
-    for name in permits.iter().flat_map(|permit| &permit.proven) {
+    for name in &permit.proven {
         if !names.contains(&name.as_str()) {
             names.push(name);
         }
@@ -113,7 +108,8 @@ fn granular(rules: &[&Rule<'_>], narrowed: &mut Narrowed) {
     for constraint in &shared {
         narrowed.added.push(((*constraint.name).to_owned(), (*constraint.value).to_owned()));
     }
-    if own.iter().all(Vec::is_empty) {
+    // A rule that asks for no more than what all share covers whatever the others cover.
+    if own.iter().any(Vec::is_empty) {
         return;
     }
     match one_list(&own) {
@@ -136,6 +132,9 @@ fn one_list(own: &[Vec<&Constraint>]) -> Option<(String, String)> {
                 values.push(value);
             }
         }
+        if values.len() > MAX_ALTERNATIVES {
+            return None;
+        }
     }
-    (values.len() <= MAX_ALTERNATIVES).then(|| ((**name).to_owned(), values.join(",")))
+    Some(((**name).to_owned(), values.join(",")))
 }

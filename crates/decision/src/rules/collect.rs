@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use policy::bundle::{Issuer, Subscription};
+use policy::bundle::Issuer;
 use policy::claims::{Claims, TokenKind};
 use policy::facts::{ParameterKind, SearchParameter};
+use policy::id::RoleId;
 use policy::scope::{Constraint, Context, Scope, Types, Word, words};
 use policy::settings::DefaultUserRole;
 use policy::text::FhirId;
@@ -15,14 +16,19 @@ use crate::Engine;
 /// More words of a scope are left out, which gives less; tokens in use have under 100.
 const MAX_WORDS: usize = 500;
 /// More rules under ceilings are left out, which gives less.
-const MAX_RULES: usize = 4_096;
+const MAX_RULES: usize = 1_000;
 
 /// What the caller's Account may have at most.
 enum Ceiling<'a> {
     /// No ceiling: the owner's own, and callers that the owner's issuer vouches for.
     Open,
     /// A partner's.
-    Under(&'a Subscription),
+    Under {
+        /// Its scopes that can be compared.
+        scopes: Vec<&'a Scope>,
+        /// Its roles, with their operations.
+        roles: Vec<(RoleId, &'a [u32])>,
+    },
     /// A partner without a Subscription.
     Nothing,
 }
@@ -38,7 +44,8 @@ pub(crate) fn collect<'a>(engine: &'a Engine, claims: &'a Claims, issuer: &Issue
             Word::Resource(scope) => {
                 smart = true;
                 let speaks = scope.context() != Context::System || !person;
-                if speaks && is_comparable(engine, &scope) {
+                let known = own.iter().any(|rule| rule.is_scope(&scope));
+                if speaks && !known && is_comparable(engine, &scope) {
                     own.push(Rule::of_scope(Cow::Owned(scope)));
                 }
             }
@@ -62,7 +69,7 @@ pub(crate) fn collect<'a>(engine: &'a Engine, claims: &'a Claims, issuer: &Issue
     let mut rules = Rules { any: !own.is_empty(), patient, ..Rules::default() };
     let ceiling = ceiling(engine, claims);
     for rule in own {
-        under(engine, rule, &ceiling, patient, &mut rules);
+        under(rule, &ceiling, patient, &mut rules);
     }
     rules
 }
@@ -76,6 +83,10 @@ impl<'a> Rule<'a> {
             within: Vec::new(),
             source: Source::Scope(scope),
         }
+    }
+
+    fn is_scope(&self, other: &Scope) -> bool {
+        matches!(&self.source, Source::Scope(own) if **own == *other)
     }
 
     const fn of_role(source: Source<'a>, gives: Gives<'a>) -> Self {
@@ -100,36 +111,34 @@ fn within<'a>(rule: &Rule<'a>, operations: &'a [u32]) -> Rule<'a> {
 fn ceiling<'a>(engine: &'a Engine, claims: &Claims) -> Ceiling<'a> {
     match claims.account_id {
         Some(account) if account == engine.parts().service.account_id => Ceiling::Open,
-        Some(account) => engine.subscription(account).map_or(Ceiling::Nothing, Ceiling::Under),
+        Some(account) => engine.subscription(account).map_or(Ceiling::Nothing, |subscription| Ceiling::Under {
+            scopes: subscription.scopes.iter().filter(|limit| is_comparable(engine, limit)).collect(),
+            roles: subscription.roles.iter().filter_map(|id| Some((*id, &*engine.role(*id)?.operations))).collect(),
+        }),
         None if claims.kind == TokenKind::Foreign => Ceiling::Open,
         None => Ceiling::Nothing,
     }
 }
 
 /// Adds what is left of a rule under the ceiling: one narrower rule for each part of it.
-fn under<'a>(engine: &'a Engine, rule: Rule<'a>, ceiling: &Ceiling<'a>, patient: Option<&str>, rules: &mut Rules<'a>) {
+fn under<'a>(rule: Rule<'a>, ceiling: &Ceiling<'a>, patient: Option<&str>, all: &mut Rules<'a>) {
     let mut add = |rule: Rule<'a>| {
-        let list = if rule.is_patient() && patient.is_none() { &mut rules.waiting } else { &mut rules.list };
+        let list = if rule.is_patient() && patient.is_none() { &mut all.waiting } else { &mut all.list };
         if list.len() < MAX_RULES {
             list.push(rule);
         }
     };
-    let subscription = match ceiling {
+    let (scopes, roles) = match ceiling {
         Ceiling::Open => return add(rule),
         Ceiling::Nothing => return,
-        Ceiling::Under(subscription) => *subscription,
+        Ceiling::Under { scopes, roles } => (scopes, roles),
     };
-    if let Source::Role(id) = rule.source
-        && subscription.roles.binary_search(&id).is_ok()
-    {
-        return add(rule);
+    match &rule.source {
+        Source::Role(id) if roles.iter().any(|(known, _)| known == id) => return add(rule),
+        Source::Scope(scope) => scopes.iter().filter_map(|limit| intersect(&rule, scope, limit)).for_each(&mut add),
+        Source::Role(_) | Source::Default => {}
     }
-    if let Source::Scope(scope) = &rule.source {
-        let fitting = subscription.scopes.iter().filter(|limit| is_comparable(engine, limit));
-        fitting.filter_map(|limit| intersect(&rule, scope, limit)).for_each(&mut add);
-    }
-    let limits = subscription.roles.iter().filter_map(|id| engine.role(*id));
-    limits.map(|role| within(&rule, &role.operations)).for_each(add);
+    roles.iter().map(|(_, operations)| within(&rule, operations)).for_each(add);
 }
 
 /// What both a scope and one scope of a ceiling give; the stricter of two contexts counts, where one narrows the other.

@@ -316,6 +316,16 @@ proptest! {
 }
 
 #[test]
+fn the_model_gives_what_is_the_patients() {
+    let (found, _) = got(&ENGINES[0], "patient/*.rs", "GET /Observation?_include=*&_revinclude=*");
+    let of_another_kind = ["BIN-ME", "COV-ME", "DEV-ME", "DEV-SHARED", "G-ME", "ORG2"];
+    let expected: BTreeSet<_> = OWN.iter().copied().filter(|name| !of_another_kind.contains(name)).collect();
+    assert_eq!(found, expected);
+    let (found, _) = got(&ENGINES[0], "system/*.rs", "GET /Observation/OBS-OTHER");
+    assert_eq!(found, BTreeSet::from(["OBS-OTHER"]));
+}
+
+#[test]
 fn a_stale_bundle_denies_before_anything_else() {
     let (call, token) = (Call::parse("OPTIONS /../x"), Token::parse("none"));
     let headers = call.borrowed();
