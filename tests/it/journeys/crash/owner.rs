@@ -7,7 +7,7 @@ use domain::account::PLATFORM;
 use serde_json::json;
 
 use super::base::{Base, PASSWORD, PATHS, document, owner_story, play};
-use super::view::mails;
+use super::view::{head, mails};
 use super::{Case, SIGABRT, settle, survives};
 use crate::process::Ask;
 
@@ -190,6 +190,16 @@ fn signing_in_and_out_is_done_with_its_event_or_not_at_all() {
 #[test]
 fn a_service_is_there_with_document_keys_and_bundle_or_not_at_all() {
     survives(&BASE, &SERVICE);
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let copy = BASE.copy();
+    copy.die(&(SERVICE.ask)(&BASE.world), "service.create:after_commit");
+    let (server, owner) = (copy.start(None), &BASE.world["owner"]);
+    let service = server.send(&(SERVICE.ask)(&BASE.world)).expect(201);
+    let path = format!("/v1/services/{}/gateways", service["id"].as_str().unwrap());
+    let enrolment = server.send(&Ask::post(path, &json!({ "name": "first" })).bearer(owner)).expect(201);
+    assert_eq!(head(&server, enrolment["key"].as_str().unwrap())["version"], "1", "its first bundle is there");
 }
 
 #[test]
