@@ -43,7 +43,7 @@ pub(crate) struct InvitationView {
 }
 
 impl InvitationView {
-    fn at(invitation: Invitation, now: DateTime<Utc>) -> Self {
+    fn at(invitation: &Invitation, now: DateTime<Utc>) -> Self {
         Self {
             state: invitation.state_at(now).as_str(),
             id: invitation.id.to_string(),
@@ -94,7 +94,7 @@ pub(crate) async fn create_invitation(
     let work = move |tx: &mut store::Tx<'_>, call: &domain::Call| {
         admin::invitations::create(tx, call, platform(&own), service_id, new)
     };
-    let show = move |invitation| Answer::created(&InvitationView::at(invitation, now));
+    let show = move |invitation| Answer::created(&InvitationView::at(&invitation, now));
     let answer = once(&state, call, retry, work, show).await?;
     state.mail_waits.notify_one();
     Ok(answer)
@@ -117,7 +117,7 @@ pub(crate) async fn list_invitations(
     let now = caller.call.now;
     let listed = read(&state, caller.call, move |tx, _| admin::invitations::list(tx, service_id, page)).await?;
     let seal = |last: &InvitationId| state.cursors.seal(&account, &list, last);
-    let show = |invitation| InvitationView::at(invitation, now);
+    let show = |invitation| InvitationView::at(&invitation, now);
     Ok(HttpResponse::Ok().json(Page::new(listed, seal, |invitation| invitation.id, show)?))
 }
 
@@ -157,7 +157,7 @@ pub(crate) async fn resend_invitation(
     };
     let invitation = transact(&state, caller.into_call(), resend).await?;
     state.mail_waits.notify_one();
-    Ok(HttpResponse::Ok().json(InvitationView::at(invitation, now)))
+    Ok(HttpResponse::Ok().json(InvitationView::at(&invitation, now)))
 }
 
 /// The link's token, and who accepts.

@@ -120,3 +120,41 @@ pub fn search_own(
         store::audit::search(tx, subscription.service_id, &filter, page)
     })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use policy::id::{AuditId, GatewayId, RequestId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn entry(boot: u64, seq: u64, prev_hash: &str) -> Entry {
+        Entry {
+            id: AuditId::new(Uuid::from_u128(u128::from(seq))),
+            at: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            service_id: ServiceId::new(Uuid::from_u128(1)),
+            gateway_id: GatewayId::new(Uuid::from_u128(2)),
+            boot,
+            seq,
+            request_id: RequestId::new(Uuid::from_u128(3)),
+            bundle_version: None,
+            prev_hash: prev_hash.to_owned(),
+            record: Record::Gap { lost: 0 },
+        }
+    }
+
+    #[test]
+    fn e24_a_missing_or_changed_entry_breaks_the_chain() {
+        let hash = |entry: &Entry| hex(&sha256(&serde_json::to_vec(entry).unwrap()));
+        let first = entry(1, 0, FIRST_HASH);
+        let next = entry(1, 1, &hash(&first));
+        assert!(follows(&first, &next));
+        let changed = Entry { record: Record::Gap { lost: 1 }, ..first.clone() };
+        assert!(!follows(&changed, &next), "the first was changed");
+        assert!(!follows(&first, &entry(1, 2, &hash(&first))), "one is missing");
+        assert!(!follows(&first, &entry(1, 1, FIRST_HASH)), "it starts anew within a boot");
+        assert!(follows(&next, &entry(2, 0, FIRST_HASH)), "another boot starts anew");
+        assert!(!follows(&next, &entry(2, 0, &hash(&next))));
+    }
+}
