@@ -149,13 +149,13 @@ pub(crate) async fn resend_invitation(
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let id = path_id(&id)?;
-    let own = Data::clone(&state);
-    let now = caller.call.now;
-    let resend = move |tx: &mut store::Tx<'_>, call: &domain::Call| {
-        let invitation = admin::invitations::resend(tx, call, platform(&own), id)?;
-        Ok::<_, admin::Error>(invitation)
-    };
-    let invitation = transact(&state, caller.into_call(), resend).await?;
+    let (own, call) = (Data::clone(&state), caller.into_call());
+    let now = call.now;
+    let before = read(&state, call.clone(), move |tx, _| admin::invitations::find(tx, id)).await?;
+    state.draw(Budget::Mail, before.email.as_str())?;
+    let resend =
+        move |tx: &mut store::Tx<'_>, call: &domain::Call| admin::invitations::resend(tx, call, platform(&own), id);
+    let invitation = transact(&state, call, resend).await?;
     state.mail_waits.notify_one();
     Ok(HttpResponse::Ok().json(InvitationView::at(&invitation, now)))
 }

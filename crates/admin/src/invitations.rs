@@ -67,6 +67,11 @@ pub fn list(tx: &mut Tx<'_>, service_id: ServiceId, page: Page<InvitationId>) ->
     Ok(store::invitations::list(tx, service_id, page)?)
 }
 
+/// One invitation of this Account.
+pub fn find(tx: &mut Tx<'_>, id: InvitationId) -> Result<Invitation, Error> {
+    Ok(store::invitations::find(tx, id)?)
+}
+
 /// Takes a pending invitation back; its link is gone.
 pub fn revoke(tx: &mut Tx<'_>, call: &Call, id: InvitationId) -> Result<(), Error> {
     let before = store::invitations::find(tx, id)?;

@@ -1,5 +1,8 @@
 //! Partners: invited by mail, accepted once, seen by both sides, suspended and let in again.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -98,6 +101,34 @@ fn c05_an_invitation_works_once_and_forged_replayed_or_foreign_links_are_gone() 
         assert_eq!(server.post_open("/v1/invitations/accept", &new_person(&token)).problem(410), "gone");
         let body = json!({ "token": token, "password": PASSWORD, "account_name": "x" });
         assert_eq!(server.post_open("/v1/signup/confirm", &body).problem(410), "gone", "another purpose");
+    });
+}
+
+#[test]
+fn a05_of_many_who_accept_at_once_one_has_it() {
+    on_both(|server| {
+        let (ann, service_id, _) = service(server, "ann@clinic.example");
+        invite(server, &ann, &service_id, PAT);
+        let body = new_person(&server.mailed_token(PAT, 1)).to_string();
+        let address = server.base.strip_prefix("http://").unwrap();
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let ask = || {
+                let head = format!("POST /v1/invitations/accept HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+                let request =
+                    format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(request.as_bytes()).unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                answer.split(' ').nth(1).unwrap().parse().unwrap()
+            };
+            let asking: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 201 | 410 | 409 | 401 | 422 | 503)), "{statuses:?}");
+        let partners = server.get(&format!("/v1/services/{service_id}/subscriptions"), &ann.token).expect(200).json();
+        assert_eq!(partners["data"].as_array().unwrap().len(), 1);
     });
 }
 
