@@ -20,7 +20,7 @@ pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     /// Kept open, so that the process never writes to nobody.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 /// What came back.
@@ -66,15 +66,16 @@ impl Server {
         command.envs(database.map(|url| ("FIREWARDEN_DATABASE_URL", url)));
         command.envs(kill_at.map(|point| ("FIREWARDEN_KILL_AT", point)));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), stdout };
         let mut line = String::new();
         loop {
             line.clear();
-            let read = stdout.read_line(&mut line).unwrap();
+            let read = server.stdout.read_line(&mut line).unwrap();
             assert_ne!(read, 0, "it ended: {}", std::fs::read_to_string(folder.join("log")).unwrap());
             if let Some(address) = line.trim().strip_prefix("listening on http://") {
-                let address = address.parse().unwrap();
-                return Self { child, address, _stdout: stdout };
+                server.address = address.parse().unwrap();
+                return server;
             }
         }
     }
