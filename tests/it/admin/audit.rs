@@ -5,7 +5,7 @@ use testkit::jws::sha256_hex;
 use uuid::Uuid;
 
 use crate::harness::{Reply, Server, on_both};
-use crate::partnership::{Partnership, join, service};
+use crate::partnership::{Partnership, join};
 
 const AT: &str = "2026-11-22T06:00:00Z";
 
@@ -195,7 +195,7 @@ fn e24_a_batch_with_a_wrong_entry_is_refused_as_a_whole() {
 }
 
 #[test]
-fn e14_no_secret_stands_in_the_database_the_log_or_an_event() {
+fn e22_no_secret_stands_in_the_database_or_in_an_event() {
     let server = Server::start();
     let it = Partnership::new(&server, &["system/*.rs"]);
     let (_, secret) = it.key(&["system/Patient.rs"]);
@@ -205,8 +205,6 @@ fn e14_no_secret_stands_in_the_database_the_log_or_an_event() {
     it.trust(&json!([{ "account_id": it.partner.account_id, "external_id": external_id }]), 900).expect(200);
     let body = json!({ "role_id": it.role_id, "session_name": "s", "external_id": external_id });
     let session = server.post("/v1/assume-role", &token, &body).expect(200).str("/access_token");
-    let (_, invited_service, _) = service(&server, "bob@clinic.example");
-    let _ = invited_service;
     let mailed = server.mailed_token("pat@partner.example", 1);
     let secrets = [secret.as_str(), &token, &session, arc["key"].as_str().unwrap(), &it.ehr.token, &mailed];
     let mut dump = Vec::new();
