@@ -100,16 +100,30 @@ fn summary(stage: &mut Stage) {
     let megabytes =
         |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MB", bytes.div_ceil(1_000_000)));
     let number = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
-    screen.line(&format!(
-        "  {} steps, {} requests; decisions took {} µs in the middle, {} µs at most; resident: serve {}, arc {}; serve ready again in {} ms",
-        report.steps.len(),
-        report.requests.len(),
-        number(report.measured.decision_micros_median),
-        number(report.measured.decision_micros_max),
-        megabytes(report.measured.serve_resident_bytes),
-        megabytes(report.measured.arc_resident_bytes),
-        number(report.measured.serve_ready_milliseconds),
-    ));
+    let measured = &report.measured;
+    let lines = [
+        ("played", format!("{} steps, {} requests", report.steps.len(), report.requests.len())),
+        (
+            "a decision",
+            format!(
+                "{} µs in the middle, {} µs at most",
+                number(measured.decision_micros_median),
+                number(measured.decision_micros_max)
+            ),
+        ),
+        (
+            "memory",
+            format!(
+                "serve {}, arc {} resident",
+                megabytes(measured.serve_resident_bytes),
+                megabytes(measured.arc_resident_bytes)
+            ),
+        ),
+        ("restart", format!("serve ready after {} ms on its database", number(measured.serve_ready_milliseconds))),
+    ];
+    for (name, text) in lines {
+        screen.line(&format!("  {}  {text}", screen.paint(screen::DIM, &format!("{name:<10}"))));
+    }
     if report.failures.is_empty() {
         screen.line(&format!("  {}", screen.paint(GREEN, "every step was as it should be")));
     } else {

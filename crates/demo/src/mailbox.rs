@@ -19,11 +19,11 @@ pub(crate) struct Mail {
     pub(crate) token: String,
 }
 
-/// Waits for a message to `address` that holds a token and is none of `seen`.
-pub(crate) async fn wait_for(folder: &Path, address: &str, seen: &[PathBuf]) -> Result<Mail, Failure> {
+/// Waits for a message to `address` that holds a token.
+pub(crate) async fn wait_for(folder: &Path, address: &str) -> Result<Mail, Failure> {
     let started = tokio::time::Instant::now();
     loop {
-        if let Some(mail) = look(folder, address, seen) {
+        if let Some(mail) = look(folder, address) {
             return Ok(mail);
         }
         if started.elapsed().as_secs() >= WAIT_SECONDS {
@@ -34,9 +34,10 @@ pub(crate) async fn wait_for(folder: &Path, address: &str, seen: &[PathBuf]) -> 
     }
 }
 
-fn look(folder: &Path, address: &str, seen: &[PathBuf]) -> Option<Mail> {
+fn look(folder: &Path, address: &str) -> Option<Mail> {
     fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find_map(|file| {
-        if seen.contains(&file) {
+        // A mail that is still being written has another name.
+        if file.extension().is_none_or(|extension| extension != "eml") {
             return None;
         }
         let text = String::from_utf8(fs::read(&file).ok()?).ok()?;

@@ -96,6 +96,17 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// The same, but cut in its middle: of a call, method and end tell most.
+pub(crate) fn fit_middle(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return fit(text, width);
+    }
+    let front = width / 4;
+    let end = length - (width - front - 1);
+    text.chars().take(front).chain(['…']).chain(text.chars().skip(end)).collect()
+}
+
 /// Lines of at most that many columns, broken at spaces.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -132,6 +143,8 @@ mod tests {
     fn a_text_fits_its_column() {
         assert_eq!(fit("abc", 5), "abc  ");
         assert_eq!(fit("abcdef", 5), "abcd…");
+        assert_eq!(fit_middle("abcdefghijkl", 8), "ab…hijkl");
+        assert_eq!(fit_middle("abc", 5), "abc  ");
         assert_eq!(short_ids("/v1/services/svc_0123456789abcdefghjkmnpqrs/roles"), "/v1/services/svc_…pqrs/roles");
     }
 

@@ -7,12 +7,17 @@ use reqwest::Method;
 
 use crate::client::{Answer, Call, Client, Named};
 use crate::failure::Failure;
-use crate::people::Who;
+use crate::people::{LABEL_WIDTH, Who};
 use crate::report::{Report, Step};
-use crate::screen::{DIM, Screen, fit, short_ids};
+use crate::screen::{DIM, Screen, fit_middle, short_ids};
 
-/// The widest that method and path are shown in a step.
-const CALL_WIDTH: usize = 50;
+/// How wide method and path are shown in a step: two fifths of the screen, within these.
+const CALL_WIDTH: std::ops::RangeInclusive<usize> = 36..=56;
+/// What a line has beside call and meaning: mark, actor, status, gaps.
+const OTHER_COLUMNS: usize = 2 + LABEL_WIDTH + 2 + 1 + 3 + 2;
+
+/// Where details stand: below the call.
+const NOTE_INDENT: usize = 2 + LABEL_WIDTH + 2;
 
 /// Where the story is played.
 #[derive(Debug)]
@@ -108,8 +113,8 @@ impl Stage {
 
     /// A line of detail below a step.
     pub(crate) fn note(&self, text: &str) {
-        for line in crate::screen::wrap(text, self.screen.width.saturating_sub(20)) {
-            self.screen.line(&format!("{}{}", " ".repeat(18), self.screen.paint(DIM, &line)));
+        for line in crate::screen::wrap(text, self.screen.width.saturating_sub(NOTE_INDENT)) {
+            self.screen.line(&format!("{}{}", " ".repeat(NOTE_INDENT), self.screen.paint(DIM, &line)));
         }
     }
 
@@ -150,15 +155,20 @@ impl Stage {
     }
 
     fn show(&self, who: Who, what: &str, status: &str, means: &str, ok: bool) {
-        let room = self.screen.width.saturating_sub(CALL_WIDTH + 26);
+        let width = (self.screen.width * 2 / 5).clamp(*CALL_WIDTH.start(), *CALL_WIDTH.end());
+        let room = self.screen.width.saturating_sub(width + OTHER_COLUMNS);
         let lines = crate::screen::wrap(means, room);
         for (index, line) in lines.iter().enumerate() {
             if index == 0 {
-                let front =
-                    format!("{} {}  {} {status}", self.screen.mark(ok), self.screen.actor(who), fit(what, CALL_WIDTH));
+                let front = format!(
+                    "{} {}  {} {status}",
+                    self.screen.mark(ok),
+                    self.screen.actor(who),
+                    fit_middle(what, width)
+                );
                 self.screen.line(&format!("{front}  {line}"));
             } else {
-                self.screen.line(&format!("{}{line}", " ".repeat(CALL_WIDTH + 25)));
+                self.screen.line(&format!("{}{line}", " ".repeat(width + OTHER_COLUMNS)));
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::report::Request;
 use crate::screen::{BOLD, DIM, GREEN, RED, Screen, YELLOW, fit, wrap};
 
 /// Columns that are not the request: mark, number, actor, status, decision, reason, time, and the gaps.
-const OTHER_COLUMNS: usize = 2 + 4 + 17 + 5 + 10 + 22 + 9;
+const OTHER_COLUMNS: usize = 2 + 6 + 17 + 2 + 6 + 10 + 23 + 7;
 const INDENT: usize = 6;
 
 /// Prints the head of the table.
@@ -25,7 +25,7 @@ pub(crate) fn row(screen: &Screen, number: usize, who: Who, request: &Request) {
     let (word, style) = match (decision, request.reason.is_some()) {
         ("permit", true) => ("withheld", YELLOW),
         ("permit", false) => ("permit", GREEN),
-        ("deny", _) => ("deny", RED),
+        ("deny", _) => ("deny", YELLOW),
         _ => ("?", RED),
     };
     let asked = fit(&format!("{} {}", request.method, request.path), request_width(screen));

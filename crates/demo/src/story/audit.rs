@@ -113,15 +113,15 @@ pub(crate) async fn read_back(
         stage.to_control(Who::Owner, Method::GET, format!("{path}{query}")).bearer(owner)
     };
     let whole = format!("{requests} requests so far, each has its decision there, failed authentication included");
-    let call = ask(stage, "?limit=200");
+    let call = ask(stage, "");
     stage.call(call, 200, &whole).await?;
     let of_any = [
-        ("?decision=deny&limit=200", "only the denials", "/effect", "deny"),
-        ("?reason=no_token&limit=200", "who came without a token", "/reason", "no_token"),
+        ("?decision=deny", "only the denials", "/effect", "deny"),
+        ("?reason=no_token", "who came without a token", "/reason", "no_token"),
     ];
     let of_fhir = [
-        ("?reason=other_patient&limit=200", "who asked for another patient", "/reason", "other_patient"),
-        ("?type=Observation&limit=200", "what was done with Observations", "/resource_type", "Observation"),
+        ("?reason=other_patient", "who asked for another patient", "/reason", "other_patient"),
+        ("?type=Observation", "what was done with Observations", "/resource_type", "Observation"),
     ];
     for (query, what, pointer, value) in of_any.into_iter().chain(of_fhir.into_iter().filter(|_| service.fhir)) {
         let call = ask(stage, query);

@@ -44,7 +44,7 @@ pub(crate) async fn sign_up(stage: &mut Stage) -> Result<Member, Failure> {
     let call = stage.to_control(Who::Owner, Method::POST, "/v1/signup").json(json!({"email": EMAIL}));
     stage.call(call, 202, "a one-use link is on its way; the same answer for every address").await?;
     let mails = stage.folder.join("control-plane/mail");
-    let mail = mailbox::wait_for(&mails, EMAIL, &[]).await?;
+    let mail = mailbox::wait_for(&mails, EMAIL).await?;
     stage.tell_mail(Who::Owner, &mail.file);
     let password = super::password()?;
     let body = json!({"token": mail.token, "password": password, "account_name": "Lakeside Health"});

@@ -29,7 +29,7 @@ pub(crate) async fn join(
     let body = json!({"email": EMAIL, "role_ids": ceiling});
     let call = stage.to_control(Who::Owner, Method::POST, path).bearer(&owner.session).json(body);
     stage.call(call, 201, "invites the partner; these roles are its ceiling").await?;
-    let mail = mailbox::wait_for(&stage.folder.join("control-plane/mail"), EMAIL, &[]).await?;
+    let mail = mailbox::wait_for(&stage.folder.join("control-plane/mail"), EMAIL).await?;
     stage.tell_mail(Who::Partner, &mail.file);
     let password = super::password()?;
     let body = json!({"token": mail.token, "password": password, "account_name": "Cardio App"});

@@ -38,7 +38,7 @@ pub(crate) async fn suspend(
 async fn set(
     stage: &mut Stage,
     (owner, service): (&Member, &Service),
-    state: &str,
+    wanted: &str,
     means: &str,
 ) -> Result<(), Failure> {
     let path = format!("/v1/services/{}/subscriptions", service.id);
@@ -49,7 +49,7 @@ async fn set(
     let found: Answer = stage.client.send(&one).await?;
     let running = gateway::bundle_version(stage, (owner, service)).await?;
     let call = stage.to_control(Who::Owner, Method::PATCH, format!("{path}/{id}")).bearer(&owner.session);
-    let call = call.if_match(found.header("etag").map(str::to_owned)).json(json!({"state": state}));
+    let call = call.if_match(found.header("etag").map(str::to_owned)).json(json!({"state": wanted}));
     stage.call(call, 200, means).await?;
     gateway::wait_for_newer(stage, (owner, service), running).await
 }
