@@ -159,7 +159,8 @@ fn run_curl_lines(story: &Value) -> String {
         let curl = row["curl"].as_str().unwrap().replacen("curl -i", "curl -s -o /dev/null -w '%{http_code}\\n'", 1);
         format!("printf '%s ' {}\n{curl}\n", row["key"].as_str().unwrap())
     });
-    let script = format!(". {}\n{}", story["places"]["shell_file"].as_str().unwrap(), lines.collect::<String>());
+    let lines: Vec<String> = lines.collect();
+    let script = format!(". {}\n{}", story["places"]["shell_file"].as_str().unwrap(), lines.concat());
     let output = Command::new("sh").args(["-c", &script]).stderr(Stdio::inherit()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
@@ -176,13 +177,13 @@ fn the_curl_lines_answer_as_the_table_says_until_the_demo_is_ended() {
     let story: Value = serde_json::Deserializer::from_reader(stdout).into_iter().next().unwrap().unwrap();
     assert_eq!(list(&story, "failures"), &[] as &[Value]);
     let answered = run_curl_lines(&story);
-    let expected: String = list(&story, "requests")
+    let expected: Vec<String> = list(&story, "requests")
         .iter()
         .map(|row| (row["key"].as_str().unwrap(), &row["status"]))
         .filter(|(key, _)| !OVERTAKEN.contains(key))
         .map(|(key, status)| format!("{key} {status}\n"))
         .collect();
-    assert_eq!(answered, expected);
+    assert_eq!(answered, expected.concat());
 
     assert!(Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap().success());
     assert!(demo.wait().unwrap().success());
