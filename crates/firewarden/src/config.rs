@@ -62,8 +62,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "import_per_minute", default: "60", help: "uploaded documents a minute for one session" },
 ];
 
-/// Variables that are no settings of the file, or another program's.
-const OTHER_VARIABLES: &[&str] = &["FIREWARDEN_SEALING_KEY", "FIREWARDEN_KILL_AT", "FIREWARDEN_SHARED"];
+/// Variables that are no settings of the file.
+const OTHER_VARIABLES: &[&str] =
+    &["FIREWARDEN_SEALING_KEY", "FIREWARDEN_KILL_AT", "FIREWARDEN_SHARED", "FIREWARDEN_REQUIRE_POSTGRES"];
+/// What the variables of tests begin with.
+const TEST_VARIABLES: &str = "FIREWARDEN_TEST_";
 /// A larger file is no configuration.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
@@ -235,7 +238,9 @@ pub fn read_file(asked: Option<&Path>) -> Result<toml::Table, ConfigError> {
 /// A variable that begins like ours and is none: a misspelled setting must not be ignored in silence.
 pub fn check_variables(names: impl Iterator<Item = String>) -> Result<(), ConfigError> {
     let known = |name: &str| {
-        OTHER_VARIABLES.contains(&name) || SETTINGS.iter().any(|setting| variable_name(setting.key) == name)
+        OTHER_VARIABLES.contains(&name)
+            || name.starts_with(TEST_VARIABLES)
+            || SETTINGS.iter().any(|setting| variable_name(setting.key) == name)
     };
     match names.filter(|name| name.starts_with("FIREWARDEN_")).find(|name| !known(name)) {
         Some(name) => Err(ConfigError::Unknown("environment".into(), name)),
@@ -413,7 +418,10 @@ mod tests {
     fn what_is_misspelled_or_out_of_range_is_refused_by_name() {
         assert!(matches!(read(&[], &[], "lisen = 1"), Err(ConfigError::Unknown(_, name)) if name == "lisen"));
         assert!(check_variables(["FIREWARDEN_LISEN".to_owned()].into_iter()).is_err());
-        assert!(check_variables(["FIREWARDEN_LISTEN".to_owned(), "PATH".to_owned()].into_iter()).is_ok());
+        assert!(
+            check_variables(["FIREWARDEN_LISTEN", "FIREWARDEN_TEST_POSTGRES", "PATH"].map(str::to_owned).into_iter())
+                .is_ok()
+        );
         for (key, value) in
             [("listen", "8080"), ("workers", "0"), ("public_url", "example.org"), ("public_url", "https://a/?b")]
         {
