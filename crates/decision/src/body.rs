@@ -15,6 +15,24 @@ use crate::judge::Trace;
 use crate::reference::{Names, names};
 use crate::rules::{Rule, Rules};
 
+/// The names that a body of any type is decided by, wherever they stand in it.
+const DECISIVE: &[&str] = &[
+    "code",
+    "coding",
+    "contained",
+    "id",
+    "identifier",
+    "meta",
+    "reference",
+    "resourceType",
+    "securityContext",
+    "system",
+    "tag",
+    "target",
+    "type",
+    "value",
+];
+
 /// What a write is checked by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Write<'w, 'a> {
@@ -30,6 +48,9 @@ impl Write<'_, '_> {
     /// Checks a new resource; the places of the rules that cover it.
     pub(crate) fn check_new(&self, bytes: &[u8], fitting: &[usize], trace: &mut Trace) -> Result<Vec<usize>, Denial> {
         let resource = read(bytes, self.facts.name.as_str())?;
+        if has_two_readings(&resource, &self.decisive()) {
+            return Err(Denial::new(Phase::Body, Reason::MalformedBody));
+        }
         if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
             trace.ignored.push("meta.security".to_owned());
         }
@@ -50,6 +71,19 @@ impl Write<'_, '_> {
             return Err(furthest.unwrap_or(Denial::new(Phase::Body, Reason::Internal)));
         }
         Ok(permitting)
+    }
+
+    /// The names of the elements that the write is decided by.
+    fn decisive(&self) -> Vec<&str> {
+        let constrained = self.rules.list.iter().flat_map(|rule| rule.constraints.iter());
+        let granular = constrained
+            .filter_map(|constraint| self.engine.parameter(self.facts, &constraint.name))
+            .flat_map(|parameter| &parameter.paths);
+        let paths = self.facts.owners.iter().chain(granular).flat_map(|path| &path.elements);
+        let mut names: Vec<&str> = paths.map(|name| &**name).chain(DECISIVE.iter().copied()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     fn covers(&self, rule: &Rule<'_>, resource: &Value<'_>) -> Result<(), Denial> {
@@ -79,6 +113,23 @@ fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Value<'a>, Denial> {
     // A create has no id in its URL; one in the body could make a lenient server write over another's.
     let fits = resource.text("resourceType") == Some(resource_type) && resource.get("id").is_none();
     if resource.ambiguous || !fits { Err(malformed) } else { Ok(resource) }
+}
+
+/// Whether an upstream that compares names without their case, or takes a list of one for its element,
+/// would read another resource than the one that is decided here.
+fn has_two_readings(value: &Value<'_>, decisive: &[&str]) -> bool {
+    let members = value.members();
+    let mut names: Vec<String> = members.iter().map(|member| member.name.to_ascii_lowercase()).collect();
+    names.sort_unstable();
+    let repeats = names.windows(2).any(|pair| pair.first() == pair.last());
+    let disguised =
+        |name: &str| decisive.iter().any(|known| known.eq_ignore_ascii_case(name)) && !decisive.contains(&name);
+    let unclear = |name: &str, value: &Value<'_>| name == "reference" && value.as_str().is_none() && !value.is_object();
+    repeats
+        || members.iter().any(|member| {
+            disguised(&member.name) || unclear(&member.name, &member.value) || has_two_readings(&member.value, decisive)
+        })
+        || value.elements().iter().any(|element| has_two_readings(element, decisive))
 }
 
 /// What a `patient/` rule writes is the context's, wholly and provably.

@@ -131,10 +131,14 @@ pub(crate) fn is_subsetted(resource: &Value<'_>) -> bool {
 
 /// Whether a Patient lies within a resource; whose it is, nobody can tell.
 pub(crate) fn contains_patient(resource: &Value<'_>) -> bool {
-    resource.get("contained").is_some_and(|contained| {
-        let is_patient = |one: &Value<'_>| one.text("resourceType") == Some("Patient");
-        is_patient(contained) || contained.elements().iter().any(is_patient)
-    })
+    resource.get("contained").is_some_and(holds_patient)
+}
+
+/// Whether a value is a Patient or has one in it, at any depth: a contained Bundle may hold others.
+fn holds_patient(value: &Value<'_>) -> bool {
+    value.text("resourceType") == Some("Patient")
+        || value.members().iter().any(|member| holds_patient(&member.value))
+        || value.elements().iter().any(holds_patient)
 }
 
 /// Whether every Patient that a resource names, wherever, is this one, and one is named.
@@ -148,22 +152,14 @@ fn names_only(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     found && !other
 }
 
-/// Calls `visit` with every element that looks like a Reference, at any depth below the resource.
+/// Calls `visit` with every element that looks like a Reference, at any depth below the resource: it has a
+/// `reference` that is a text, or one `identifier` and no list of them.
 pub(crate) fn each_reference<'v, 'a>(value: &'v Value<'a>, visit: &mut dyn FnMut(&'v Value<'a>)) {
-    let names = |name: &str| matches!(name, "identifier" | "type" | "display" | "extension" | "id");
-    for member in value.members() {
-        let element = &member.value;
-        if element.get("reference").is_some_and(|reference| reference.as_str().is_some())
-            || (!element.members().is_empty()
-                && element.get("identifier").is_some_and(Value::is_object)
-                && element.members().iter().all(|member| names(&member.name)))
-        {
-            visit(element);
-        }
-        each_reference(element, visit);
-    }
-    for element in value.elements() {
-        if element.text("reference").is_some() {
+    let refers = |element: &Value<'_>| {
+        element.text("reference").is_some() || element.get("identifier").is_some_and(Value::is_object)
+    };
+    for element in value.members().iter().map(|member| &member.value).chain(value.elements()) {
+        if refers(element) {
             visit(element);
         }
         each_reference(element, visit);
