@@ -16,7 +16,7 @@ use policy::text::FhirId;
 use super::Check;
 use super::instance::without;
 use crate::answer;
-use crate::cover::{Eyes, contains_patient, each_reference};
+use crate::cover::{Eyes, contains_patient, each_reference, is_member};
 use crate::json::{Kind, Value, quote};
 use crate::query::Search;
 use crate::reference::Reference;
@@ -117,13 +117,21 @@ impl Check<'_> {
             self.cover(search, entry, &eyes);
         }
         follow(entries);
-        let mut kept: Vec<String> = entries.iter().filter(|entry| entry.kept).map(Entry::key).collect();
+        // What another rule let in says nothing of the context.
+        let own = |entry: &&Entry<'_, '_>| entry.kept && self.is_own(entry, &eyes);
+        let mut kept: Vec<String> = entries.iter().filter(own).map(Entry::key).collect();
         kept.sort_unstable();
         let eyes = Eyes { kept: &kept, ..eyes };
         for entry in entries.iter_mut().filter(|entry| entry.resource_type == "Provenance") {
             self.cover(search, entry, &eyes);
         }
         follow(entries);
+    }
+
+    /// Whether an entry is the context's own, or shared.
+    fn is_own(&self, entry: &Entry<'_, '_>, eyes: &Eyes<'_>) -> bool {
+        let Some((patient, facts)) = eyes.patient.zip(self.engine.facts(entry.resource_type)) else { return false };
+        is_member(self.engine, facts, entry.resource, patient, eyes)
     }
 
     /// Decides what one entry may be: a match, or what a kept entry leads to.
