@@ -80,9 +80,12 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
     trace.phase = Some(Phase::Token);
     let (claims, issuer) = match token::enter(engine, request, &call)? {
         Entry::Local => return Ok(Judged::open(Plan::Local, None)),
-        Entry::Open => {
+        entry @ (Entry::Public | Entry::Excluded) => {
+            let query = query::open(engine, &call, matches!(entry, Entry::Public), trace)?;
             let upstream = upstream::plain(engine, request, &call, None, trace);
-            return Ok(Judged::open(Plan::Unchecked, Some(upstream)));
+            let judged = Judged::open(Plan::Unchecked, Some(Upstream { query, ..upstream }));
+            can_be_carried_out(request, &judged, trace)?;
+            return Ok(judged);
         }
         Entry::Caller(claims, issuer) => (claims, issuer),
     };

@@ -115,6 +115,24 @@ pub(crate) fn declared(call: &Call<'_>, operation: &Operation, trace: &mut Trace
     Ok(encode(kept.into_iter()))
 }
 
+/// The query of a path that needs no token; of a `public` one, only what shapes its answer.
+///
+/// No page of another's search comes out of it: some upstreams serve pages at any path that names one.
+pub(crate) fn open(engine: &Engine, call: &Call<'_>, public: bool, trace: &mut Trace) -> Result<String, Denial> {
+    let mut kept = Vec::new();
+    for one in call.parameters.iter().filter(|one| !one.form) {
+        if engine.is_fhir() && class::is_paging(&one.name) {
+            return Err(class::refused());
+        }
+        if !public || one.name == "mode" || shape::is_shape(&one.name) {
+            kept.push((&*one.name, &*one.value));
+        } else {
+            drop_parameter(&one.name, trace);
+        }
+    }
+    Ok(encode(kept.into_iter()))
+}
+
 /// The query of a read or a create.
 pub(crate) fn shape_only(
     engine: &Engine,

@@ -16,8 +16,10 @@ use crate::normalise::Call;
 pub(crate) enum Entry<'a> {
     /// Answered by the gateway itself: `OPTIONS`.
     Local,
-    /// Open to everybody: `metadata`, `.well-known/*`, excluded paths.
-    Open,
+    /// What the standards open to everybody: `metadata`, `.well-known/*`.
+    Public,
+    /// A path that the Service opens to everybody.
+    Excluded,
     /// By this caller.
     Caller(&'a Claims, &'a Issuer),
 }
@@ -27,8 +29,13 @@ pub(crate) fn enter<'a>(engine: &Engine, request: &Request<'a>, call: &Call<'_>)
     if call.method == Some(Method::Options) {
         return Ok(Entry::Local);
     }
-    if call.path.is_some() && is_open(engine, call) {
-        return Ok(Entry::Open);
+    if call.path.is_some() && is_public(engine, call) {
+        return Ok(Entry::Public);
+    }
+    // A method that is forwarded as another, or echoes what the gateway adds, opens no path.
+    let plain = call.method.is_some_and(|method| method != Method::Trace);
+    if call.path.is_some() && plain && engine.is_excluded(call.segments()) {
+        return Ok(Entry::Excluded);
     }
     match request.caller {
         Caller::Verified(claims, issuer) => Ok(Entry::Caller(claims, issuer)),
@@ -38,12 +45,12 @@ pub(crate) fn enter<'a>(engine: &Engine, request: &Request<'a>, call: &Call<'_>)
     }
 }
 
-fn is_open(engine: &Engine, call: &Call<'_>) -> bool {
+fn is_public(engine: &Engine, call: &Call<'_>) -> bool {
     let path = call.segments();
     let public = match path {
         [only] => engine.is_fhir() && only == "metadata",
         [first, _, ..] => first == ".well-known",
         [] => false,
     };
-    (public && call.method == Some(Method::Get)) || engine.is_excluded(path)
+    public && call.method == Some(Method::Get)
 }

@@ -177,7 +177,7 @@ fn operation(method: Method, template: &str, interaction: Interaction, kind: Opt
         type_segment: place("{type}"),
         id_segment: place("{id}"),
     };
-    Operation { fhir: Some(fhir), ..plain_operation(method, template, &[], &["x-declared"]) }
+    Operation { fhir: Some(fhir), ..plain_operation(method, template, &[], &["x-declared", "x-security-context"]) }
 }
 
 fn fhir_operations() -> Vec<Operation> {

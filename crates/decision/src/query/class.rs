@@ -14,6 +14,8 @@ use crate::normalise::{Parameter, alternatives};
 /// Parameters that leave the search language: expressions, stored queries, lists, and pages of the upstream.
 const ESCAPES: &[&str] =
     &["$graphql", "_cascade", "_filter", "_getpages", "_getpagesoffset", "_graph", "_list", "_query", "ct"];
+/// Of these, the pages: some upstreams serve them at whatever path they stand.
+const PAGING: &[&str] = &["_getpages", "_getpagesoffset", "ct"];
 /// Predicates on all of a resource's text.
 const ALL_TEXT: &[&str] = &["_content", "_text"];
 
@@ -69,6 +71,11 @@ pub(super) fn unknown() -> Denial {
 
 pub(super) fn refused() -> Denial {
     Denial::new(Phase::Query, Reason::ParameterDenied)
+}
+
+/// Whether a parameter names a page of the upstream, whatever modifier it bears.
+pub(super) fn is_paging(name: &str) -> bool {
+    PAGING.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
 /// The class of a parameter of a search on a type; the denials are those that no rule could change.

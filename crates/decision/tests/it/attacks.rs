@@ -81,6 +81,34 @@ fn h_08_identity_headers_of_the_client_are_stripped() {
 }
 
 #[test]
+fn no_header_names_an_owner_beside_the_one_that_was_checked() {
+    let call = r#"POST /Binary + X-Security-Context: Patient/OTHER json: {"resourceType":"Binary","securityContext":{"reference":"Patient/ME"}}"#;
+    assert_eq!(header_names("patient/*.cruds", call), ["accept", "content-type"]);
+}
+
+#[test]
+fn a_search_with_many_joins_costs_little_however_many_rules_the_token_gives() {
+    let engine = ehr_engine("");
+    let joins = vec!["encounter.patient.name=x"; 200].join("&");
+    let call = format!("GET /Observation?{joins}");
+    let granular: String = (0..130).map(|index| format!("patient/Observation.rs?category=c{index} ")).collect();
+    let fastest = |token: &str| {
+        let once = || {
+            let started = std::time::Instant::now();
+            assert!(ask(&engine, token, &call).permits());
+            started.elapsed()
+        };
+        (0..5).map(|_| once()).min().unwrap()
+    };
+    let one = fastest("patient/*.rs");
+    for token in ["patient/*.rs ".repeat(400), format!("{granular} patient/Encounter.rs patient/Patient.rs")] {
+        let many = fastest(&token);
+        // It was 380 and 2000 times as much when each rule walked each join anew.
+        assert!(many < one * 60, "{one:?} {many:?}");
+    }
+}
+
+#[test]
 fn h_11_prefer_return_on_a_search_is_stripped() {
     assert_eq!(header_names("patient/*.rs", "GET /Observation?patient=ME + Prefer: return=minimal"), ["accept"]);
 }
