@@ -112,6 +112,8 @@ impl Upstream {
         let url = self.url(request).ok_or(Failure::NoAnswer)?;
         let body = match &request.form {
             Some(form) => form.clone().into_bytes(),
+            // Nothing that was decided has a body with it; what came is not sent unread.
+            None if request.method == Method::Get => Vec::new(),
             None => body.to_vec(),
         };
         let sent = self.client.request(method(request.method), url).headers(self.headers(request, authorization));

@@ -185,6 +185,10 @@ impl Gateway {
         let Some(claims) = credential.claims() else {
             return denial(401, credential.refusal().unwrap_or(Reason::NoToken), Phase::Token).into();
         };
+        // A page is asked for by its seal alone: the body would go upstream unread.
+        if !inbound.body.unwrap_or_default().is_empty() {
+            return denial(400, Reason::MalformedBody, Phase::Normalise).into();
+        }
         let Some(page) = self.links.open_sealed(seal, claims, at.timestamp()) else { return missing() };
         let headers = headers_for(&page.origin, inbound.headers);
         let again = as_origin(inbound, &page.origin, &headers);

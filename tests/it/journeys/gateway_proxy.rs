@@ -133,6 +133,8 @@ fn pages_are_followed_by_sealed_links_of_the_same_caller_only() {
             assert_eq!(get(&gateway, &target, token).status, status, "{what}");
         }
         assert_eq!(ask(gateway.address, "GET", target, None, "").status, 401);
+        let with_body = ask(gateway.address, "GET", target, Some(&world.p1()), "patient=p2");
+        assert_eq!(with_body.status, 400, "a body beside the seal was never decided");
         assert_eq!(world.upstream.saw().len(), before, "none of them was forwarded");
     }
 }
