@@ -112,7 +112,7 @@ pub(crate) fn is_member(
                 || (nobody && !is_partial(resource, eyes) && !paths.is_empty() && facts.name.as_str() == "Device")
         }
         Standing::Shared => true,
-        Standing::NamesPatients => !is_partial(resource, eyes) && names_only(resource, patient, eyes),
+        Standing::NamesPatients => !is_partial(resource, eyes) && names_only(facts, resource, patient, eyes),
         Standing::Binary => resource.get("securityContext").is_some_and(is_patient),
         Standing::Provenance => targets_covered(resource, patient, eyes),
         Standing::Undecidable => false,
@@ -142,13 +142,19 @@ fn holds_patient(value: &Value<'_>) -> bool {
 }
 
 /// Whether every Patient that a resource names, wherever, is this one, and one is named.
-fn names_only(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     let (mut found, mut other) = (false, false);
     each_reference(resource, &mut |element| match names(element, eyes.bases) {
         Names::Patient(named) if named == patient => found = true,
         Names::Other => {}
         _ => other = true,
     });
+    // A member that is no more than a display name is somebody, and nobody can tell who.
+    let to_patients =
+        |parameter: &&SearchParameter| parameter.targets.iter().any(|target| target.as_str() == "Patient");
+    for path in facts.parameters.iter().filter(to_patients).flat_map(|parameter| &parameter.paths) {
+        each_at(resource, &path.elements, &mut |element| other |= names(element, eyes.bases) == Names::Unknown);
+    }
     found && !other
 }
 
