@@ -92,13 +92,12 @@ impl Mailer {
     /// By SMTP if there is a URL, else to files in `folder`.
     pub(crate) fn new(config: &MailConfig, folder: &Path) -> Result<Self, InvalidMailer> {
         let from = config.from.parse().map_err(|_| InvalidMailer::From)?;
-        let way = match &config.smtp_url {
-            Some(url) => Way::Smtp(Box::new(smtp(url)?)),
-            None => {
-                let failed = |error| InvalidMailer::Folder(folder.display().to_string(), error);
-                DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-                Way::Files(folder.to_owned())
-            }
+        let way = if let Some(url) = &config.smtp_url {
+            Way::Smtp(Box::new(smtp(url)?))
+        } else {
+            let failed = |error| InvalidMailer::Folder(folder.display().to_string(), error);
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+            Way::Files(folder.to_owned())
         };
         Ok(Self { from, way })
     }

@@ -1,11 +1,4 @@
 //! The decision point as its users see it: tables of behaviour, attacks, properties.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "all of it is tests, also what stands outside a `#[test]`"
-)]
 
 #![allow(
     clippy::expect_used,
