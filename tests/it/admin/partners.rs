@@ -186,11 +186,8 @@ fn c01_an_invitation_that_was_taken_back_or_is_of_another_account_is_nobodys() {
 fn b07_an_invitation_offers_only_roles_of_the_service() {
     let server = Server::start();
     let (ann, service_id, _) = service(&server, "ann@clinic.example");
-    let (bob, foreign, _) = {
-        let bob = server.sign_up("bob@clinic.example", "Bob");
-        let made = server.upload(&bob, crate::partnership::DOCUMENT).expect(201);
-        (bob, made.str("/id"), ())
-    };
+    let bob = server.sign_up("bob@clinic.example", "Bob");
+    let foreign = server.upload(&bob, crate::partnership::DOCUMENT).expect(201).str("/id");
     let foreign = role(&server, &bob, &foreign, "foreign");
     let path = format!("/v1/services/{service_id}/invitations");
     for (role_ids, pointers) in [

@@ -10,7 +10,7 @@ use crate::partnership::{Partnership, join, oauth_error, role};
 
 const EXTERNAL_ID: &str = "clinic-7f3a";
 
-fn trusting<'s>(server: &'s Server) -> (Partnership<'s>, String, String) {
+fn trusting(server: &Server) -> (Partnership<'_>, String, String) {
     let it = Partnership::new(server, &["system/*.rs"]);
     it.trust(&json!([{ "account_id": it.partner.account_id, "external_id": EXTERNAL_ID }]), 1_800).expect(200);
     let (key_id, secret) = it.key(&["system/Patient.rs"]);
