@@ -1,6 +1,7 @@
 //! Subscriptions: partners of a Service, as its owner and as the partner sees them.
 //!
-//! Invariant: suspending a partner ends its tokens and sessions in the same transaction; no later change revives them.
+//! Invariant: suspending a partner ends its tokens and sessions in the same transaction. Sessions of assumed roles stay
+//! ended; a token of its keys counts again if the partner is taken back within the five minutes that the token lasts.
 
 use domain::{Account, AdminEvent, Call, Revision, Service, Subscription, SubscriptionState};
 use policy::bundle::Revocation;
