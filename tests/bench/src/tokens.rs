@@ -77,7 +77,7 @@ fn start() -> Server {
     let mut child = Command::new(target.join("release/firewarden"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(&folder)
-        .env("FIREWARDEN_TOKEN_PER_MINUTE", "10000000")
+        .env("FIREWARDEN_TOKEN_PER_MINUTE", "1000000")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

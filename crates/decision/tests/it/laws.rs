@@ -198,8 +198,14 @@ fn others(found: &BTreeSet<&'static str>) -> Vec<&'static str> {
     found.iter().copied().filter(|name| !OWN.contains(name)).collect()
 }
 
+/// How many cases a property is tried with: `usual`, times `FIREWARDEN_TEST_FACTOR` (`scripts/test --long` sets 50).
+fn cases(usual: u32) -> u32 {
+    let factor = std::env::var("FIREWARDEN_TEST_FACTOR").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    usual.saturating_mul(factor)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(2_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn law_1_a_patient_rule_never_opens_another_patients_search(

@@ -32,8 +32,14 @@ fn mutated(document: &[u8], edits: &[(u32, u8, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
+/// How many cases a property is tried with: `usual`, times `FIREWARDEN_TEST_FACTOR` (`scripts/test --long` sets 50).
+fn cases(usual: u32) -> u32 {
+    let factor = std::env::var("FIREWARDEN_TEST_FACTOR").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    usual.saturating_mul(factor)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(150), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn import_answers_on_mutated_real_documents(
