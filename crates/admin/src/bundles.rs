@@ -122,7 +122,7 @@ fn roles(tx: &mut Tx<'_>, imported: &Imported, service_id: ServiceId) -> Result<
                 }
                 Error::Invalid(faults)
             })?;
-            Ok(Role { id: role.id, name: role.name.as_str().into(), operations })
+            Ok(Role { id: role.id, name: role.name.as_str().into(), operations, fields: Vec::new(), condition: None })
         })
         .collect()
 }

@@ -16,11 +16,11 @@ pub(crate) const FHIR_JSON: &[u8] = b"application/fhir+json; charset=utf-8";
 /// It tells what the status tells, and nothing of why. A 401 has `WWW-Authenticate: Bearer`, with
 /// `error="invalid_token"` unless there was no token (RFC 6750 section 3).
 #[must_use]
-pub fn refuse(engine: Option<&Engine>, decision: &Decision) -> Released {
+pub fn refuse(engine: Option<&Engine>, decision: &Decision<'_>) -> Released {
     match decision.verdict {
         Verdict::Deny { status, reason } => refused(engine, status, reason),
         // Whoever asks for the refusal of a permit is at fault, and gets one.
-        Verdict::Permit => refused(engine, 500, Reason::Internal),
+        Verdict::Permit | Verdict::Undecided => refused(engine, 500, Reason::Internal),
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn refused(engine: Option<&Engine>, status: u16, reason: Reason) -> R
         headers.push(("www-authenticate".to_owned(), challenge.to_vec()));
     }
     headers.extend(private());
-    Released { status, headers, body: body.into_bytes(), reason: Some(reason), released: 0, dropped: 0 }
+    Released { status, headers, body: body.into(), reason: Some(reason), released: 0, dropped: 0 }
 }
 
 /// What keeps an answer out of every cache that others read.

@@ -1,6 +1,8 @@
 //! The decision itself: the phases' outcome, as the record that is enforced and audited.
 
-use policy::decision::{Action, Decision, Obligation, Phase, Verdict};
+use std::borrow::Cow;
+
+use policy::decision::{Action, Decision, Names, Obligation, Phase, Verdict};
 use policy::reason::Reason;
 use policy::request::Request;
 
@@ -12,7 +14,7 @@ use crate::judge::{Judged, Plan, Trace, judge};
 ///
 /// Deny is an answer, never an error; the same bundle and request always give the same decision.
 #[must_use]
-pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision {
+pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision<'static> {
     if request.stale {
         return stale_or_absent();
     }
@@ -25,11 +27,11 @@ pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision {
 
 /// The decision of a gateway that has no bundle, or whose bundle is older than its Service allows.
 #[must_use]
-pub fn stale_or_absent() -> Decision {
+pub fn stale_or_absent() -> Decision<'static> {
     deny(Denial::new(Phase::Normalise, Reason::BundleStale), Trace::default())
 }
 
-fn permit(judged: Judged<'_>, mut trace: Trace) -> Decision {
+fn permit(judged: Judged<'_>, mut trace: Trace) -> Decision<'static> {
     if judged.is_checked() {
         trace.obligations.push(Obligation::CheckResponse);
     }
@@ -45,36 +47,35 @@ fn permit(judged: Judged<'_>, mut trace: Trace) -> Decision {
             rules.push(name);
         }
     }
-    Decision { rules, action, verdict: Verdict::Permit, ..record(trace) }
+    Decision { rules: rules.into_iter().map(Cow::Owned).collect(), action, verdict: Verdict::Permit, ..record(trace) }
 }
 
-fn deny(denial: Denial, trace: Trace) -> Decision {
+fn deny(denial: Denial, trace: Trace) -> Decision<'static> {
     let Denial { phase, status, reason, .. } = denial;
     // What would have been done is no obligation of a denial.
     let trace = Trace { obligations: Vec::new(), ..trace };
     Decision { phase, verdict: Verdict::Deny { status, reason }, ..record(trace) }
 }
 
-fn record(trace: Trace) -> Decision {
+fn record(trace: Trace) -> Decision<'static> {
     Decision {
-        verdict: Verdict::Deny { status: 500, reason: Reason::Internal },
-        phase: trace.phase.unwrap_or(Phase::Normalise),
-        note: None,
-        action: Action::None,
         operation: trace.operation,
         interaction: trace.interaction,
-        resource_type: trace.resource_type,
-        resource_id: trace.resource_id,
-        rules: Vec::new(),
-        obligations: trace.obligations,
-        related: trace.related,
+        resource_type: trace.resource_type.map(Cow::Owned),
+        resource_id: trace.resource_id.map(Cow::Owned),
+        obligations: trace.obligations.into(),
+        related: trace.related.into(),
         fields_used: sorted(trace.used),
         fields_ignored: sorted(trace.ignored),
+        ..Decision::bare(
+            Verdict::Deny { status: 500, reason: Reason::Internal },
+            trace.phase.unwrap_or(Phase::Normalise),
+        )
     }
 }
 
-fn sorted(mut names: Vec<String>) -> Vec<String> {
+fn sorted(mut names: Vec<String>) -> Names<'static> {
     names.sort_unstable();
     names.dedup();
-    names
+    names.into_iter().map(Cow::Owned).collect()
 }

@@ -27,7 +27,7 @@ pub(crate) struct Judged<'a> {
     /// The places of the rules that permitted, in the token's order.
     pub(crate) permitting: Vec<usize>,
     /// What goes upstream; none for what the gateway answers itself.
-    pub(crate) upstream: Option<Upstream>,
+    pub(crate) upstream: Option<Upstream<'static>>,
     /// What stands between the base and FHIR's own part of the path; mostly nothing.
     pub(crate) prefix: String,
 }
@@ -67,8 +67,8 @@ pub(crate) struct Trace {
     pub(crate) interaction: Option<Interaction>,
     pub(crate) resource_type: Option<String>,
     pub(crate) resource_id: Option<String>,
-    pub(crate) obligations: Vec<Obligation>,
-    pub(crate) related: Vec<Related>,
+    pub(crate) obligations: Vec<Obligation<'static>>,
+    pub(crate) related: Vec<Related<'static>>,
     pub(crate) used: Vec<String>,
     pub(crate) ignored: Vec<String>,
 }
@@ -83,7 +83,7 @@ pub(crate) fn judge<'a>(engine: &'a Engine, request: &Request<'a>, trace: &mut T
         entry @ (Entry::Public | Entry::Excluded) => {
             let query = query::open(engine, &call, matches!(entry, Entry::Public), trace)?;
             let upstream = upstream::plain(engine, request, &call, None, trace);
-            let judged = Judged::open(Plan::Unchecked, Some(Upstream { query, ..upstream }));
+            let judged = Judged::open(Plan::Unchecked, Some(Upstream { query: query.into(), ..upstream }));
             can_be_carried_out(request, &judged, trace)?;
             return Ok(judged);
         }
@@ -143,7 +143,7 @@ struct Scene<'s, 'a> {
 struct Planned {
     plan: Plan,
     permitting: Vec<usize>,
-    upstream: Upstream,
+    upstream: Upstream<'static>,
 }
 
 impl Scene<'_, '_> {
@@ -152,7 +152,7 @@ impl Scene<'_, '_> {
         trace.phase = Some(Phase::Query);
         let query = query::declared(self.call, self.operation, trace)?;
         let upstream = upstream::plain(self.engine, self.request, self.call, Some(self.operation), trace);
-        let upstream = Upstream { query, ..upstream };
+        let upstream = Upstream { query: query.into(), ..upstream };
         Ok(Planned { plan: Plan::Unchecked, permitting: self.fitting.to_vec(), upstream })
     }
 
@@ -194,7 +194,7 @@ impl Scene<'_, '_> {
 }
 
 impl Judged<'_> {
-    fn open(plan: Plan, upstream: Option<Upstream>) -> Self {
+    fn open(plan: Plan, upstream: Option<Upstream<'static>>) -> Self {
         Self { rules: Rules::default(), plan, permitting: Vec::new(), upstream, prefix: String::new() }
     }
 

@@ -205,7 +205,7 @@ pub(crate) fn search(
     pairs.extend(shaped.iter().map(|(name, value)| (*name, &**value)));
     for (name, value) in &narrowed.added {
         trace.used.push(name.clone());
-        trace.obligations.push(Obligation::AddQuery(name.clone(), value.clone()));
+        trace.obligations.push(Obligation::AddQuery(name.clone().into(), value.clone().into()));
         pairs.push((name, value));
     }
     trace.ignored.push("meta.security".to_owned());
@@ -292,5 +292,5 @@ fn note(name: &str, class: &Class<'_>, trace: &mut Trace) {
 
 fn drop_parameter(name: &str, trace: &mut Trace) {
     trace.ignored.push(name.to_owned());
-    trace.obligations.push(Obligation::DropQuery(name.to_owned()));
+    trace.obligations.push(Obligation::DropQuery(name.to_owned().into()));
 }

@@ -7,7 +7,7 @@
 mod bundle;
 mod instance;
 
-use policy::decision::{Decision, Released};
+use policy::decision::{Body, Decision, Released};
 use policy::reason::Reason;
 use policy::request::{Header, Request};
 
@@ -65,7 +65,7 @@ pub(crate) struct Check<'a> {
 pub fn respond(
     engine: &Engine,
     request: &Request<'_>,
-    decision: &Decision,
+    decision: &Decision<'_>,
     answer: &Answer<'_>,
     seal: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Released {
@@ -96,10 +96,12 @@ impl Check<'_> {
             headers.push(("location".to_owned(), location.into_bytes()));
         }
         headers.extend(answer::private());
+        let mut body = Body::default();
+        body.keep(0..self.answer.body.len());
         Released {
             status: self.answer.status,
             headers,
-            body: self.answer.body.to_vec(),
+            body,
             reason: None,
             released: 0,
             dropped: 0,

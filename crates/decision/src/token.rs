@@ -39,6 +39,7 @@ pub(crate) fn enter<'a>(engine: &Engine, request: &Request<'a>, call: &Call<'_>)
     }
     match request.caller {
         Caller::Verified(claims, issuer) => Ok(Entry::Caller(claims, issuer)),
+        Caller::Basic(_) | Caller::Both(..) => Err(Denial::new(Phase::Token, Reason::NotBuilt)),
         Caller::Missing => Err(Denial::new(Phase::Token, Reason::NoToken)),
         Caller::Refused(reason @ Reason::TwoCredentials) => Err(Denial::new(Phase::Token, reason)),
         Caller::Refused(reason) => Err(Denial::new(Phase::Token, reason).with_status(401)),

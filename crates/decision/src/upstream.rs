@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use policy::decision::{Obligation, Upstream};
+use policy::decision::{Obligation, Upstream, UpstreamHeader};
 use policy::operation::{FhirOperation, Method, Operation};
 use policy::request::Request;
 
@@ -54,14 +54,14 @@ pub(crate) fn plain(
     call: &Call<'_>,
     operation: Option<&Operation>,
     trace: &mut Trace,
-) -> Upstream {
+) -> Upstream<'static> {
     let mut headers = passed(request, operation, PASSED_PLAIN, trace);
     if engine.is_fhir() && call.segments().first().is_some_and(|first| first == "metadata") {
         headers.retain(|(name, _)| name != "accept");
-        headers.push(("accept".to_owned(), call.accept.as_bytes().to_vec()));
+        headers.push(("accept".into(), call.accept.as_bytes().into()));
     }
     let pairs = call.parameters.iter().filter(|one| !one.form).map(|one| (&*one.name, &*one.value));
-    Upstream { method: call.method.unwrap_or(Method::Get), path: path(call), query: encode(pairs), form: None, headers }
+    Upstream { method: call.method.unwrap_or(Method::Get), path: path(call).into(), query: encode(pairs).into(), body: None, headers: headers.into() }
 }
 
 /// What goes upstream for a FHIR interaction.
@@ -72,22 +72,22 @@ pub(crate) fn fhir(
     query: String,
     form: Option<String>,
     trace: &mut Trace,
-) -> Upstream {
+) -> Upstream<'static> {
     let mut headers = passed(request, Some(operation), &[], trace);
-    headers.push(("accept".to_owned(), call.accept.as_bytes().to_vec()));
+    headers.push(("accept".into(), call.accept.as_bytes().into()));
     if form.is_some() {
-        headers.push(("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
+        headers.push(("content-type".into(), b"application/x-www-form-urlencoded".into()));
     } else if !request.body.is_empty() {
-        headers.push(("content-type".to_owned(), b"application/fhir+json".to_vec()));
+        headers.push(("content-type".into(), b"application/fhir+json".into()));
     }
     if call.prefer.present && call.method == Some(Method::Get) || call.form {
         strip(trace, request, "prefer");
     }
-    Upstream { method: operation.method, path: path(call), query, form, headers }
+    Upstream { method: operation.method, path: path(call).into(), query: query.into(), body: form.map(Into::into), headers: headers.into() }
 }
 
 /// Sets what a create prefers: nothing comes back to a caller whose rules do not let it read.
-pub(crate) fn prefer(upstream: &mut Upstream, call: &Call<'_>, reads: bool, trace: &mut Trace) {
+pub(crate) fn prefer(upstream: &mut Upstream<'_>, call: &Call<'_>, reads: bool, trace: &mut Trace) {
     let value = match (reads, call.prefer.returns) {
         (false, _) => "minimal",
         (true, Some(value)) => value,
@@ -95,9 +95,9 @@ pub(crate) fn prefer(upstream: &mut Upstream, call: &Call<'_>, reads: bool, trac
     };
     let header = format!("return={value}");
     if call.prefer.returns != Some(value) {
-        trace.obligations.push(Obligation::SetHeader("prefer".to_owned(), header.clone()));
+        trace.obligations.push(Obligation::SetHeader("prefer".into(), header.clone().into()));
     }
-    upstream.headers.push(("prefer".to_owned(), header.into_bytes()));
+    upstream.headers.to_mut().push(("prefer".into(), header.into_bytes().into()));
 }
 
 /// Whether a create depends on a search (`If-None-Exist`).
@@ -126,7 +126,7 @@ fn passed(
     operation: Option<&Operation>,
     extra: &[&str],
     trace: &mut Trace,
-) -> Vec<(String, Vec<u8>)> {
+) -> Vec<UpstreamHeader<'static>> {
     let own = ["accept", "content-type", "prefer"];
     let declared = |name: &str| {
         operation.is_some_and(|operation| operation.headers.binary_search_by(|one| (**one).cmp(name)).is_ok())
@@ -141,7 +141,7 @@ fn passed(
             && !NEVER.contains(&name)
             && !name.contains('_');
         if goes {
-            headers.push((name.to_owned(), header.value.to_vec()));
+            headers.push((name.to_owned().into(), header.value.to_vec().into()));
         } else if NOTED.contains(&name) {
             strip(trace, request, name);
         }
@@ -150,7 +150,7 @@ fn passed(
 }
 
 fn strip(trace: &mut Trace, request: &Request<'_>, name: &str) {
-    let note = Obligation::StripHeader(name.to_owned());
+    let note = Obligation::StripHeader(name.to_owned().into());
     if request.headers.iter().any(|header| header.name == name) && !trace.obligations.contains(&note) {
         trace.obligations.push(note);
     }

@@ -35,13 +35,13 @@ pub(crate) async fn handle(proxy: Data<Proxy>, request: HttpRequest, payload: Pa
     metrics::decided(&judged);
     let mut line = Line::of(&judged);
     let released = match proxy.gateway.enforce(judged) {
-        Enforced::Answer(released) => Some(released),
+        Enforced::Answer(released) => Some((released, Bytes::new())),
         Enforced::Forward(permitted) => forward(&proxy, received, permitted, &mut line).await,
     };
-    let Some(released) = released else { return failed() };
+    let Some((released, upstream_body)) = released else { return failed() };
     line.write(&released, started.elapsed());
     metrics::answered(&released);
-    respond(released)
+    respond(&released, &upstream_body)
 }
 
 async fn judge(gateway: &Arc<Gateway>, received: Received) -> Option<(Received, Judged)> {
@@ -57,23 +57,27 @@ async fn judge(gateway: &Arc<Gateway>, received: Received) -> Option<(Received, 
 async fn forward(
     proxy: &Proxy,
     received: Received,
-    permitted: Box<Permitted<Decided>>,
+    permitted: Box<Permitted<Decided<'static>>>,
     line: &mut Line,
-) -> Option<Released> {
+) -> Option<(Released, Bytes)> {
     let authorization = received.authorization().filter(|_| permitted.settings().pass_authorization);
     let sent = Instant::now();
     let fetched = proxy.upstream.send(&permitted, received.body(), authorization).await;
     line.upstream(fetched.as_ref().ok().map(|fetched| fetched.status), sent.elapsed());
     let fetched = match fetched {
         Ok(fetched) => fetched,
-        Err(failure) => return Some(permitted.fail(failure)),
+        Err(failure) => return Some((permitted.fail(failure), Bytes::new())),
     };
     let upstream_base = proxy.upstream.base().to_owned();
     let large = fetched.body.len() >= LARGE_BODY_BYTES;
-    on_a_fitting_thread(large, move || release(&received, *permitted, &fetched, &upstream_base)).await
+    on_a_fitting_thread(large, move || {
+        let released = release(&received, *permitted, &fetched, &upstream_base);
+        (released, Bytes::from(fetched.body))
+    })
+    .await
 }
 
-fn release(received: &Received, permitted: Permitted<Decided>, fetched: &Fetched, upstream_base: &str) -> Released {
+fn release(received: &Received, permitted: Permitted<Decided<'static>>, fetched: &Fetched, upstream_base: &str) -> Released {
     let headers: Vec<_> = fetched.headers.iter().map(|(name, value)| Header { name, value }).collect();
     let answer = Answer { status: fetched.status, headers: &headers, body: &fetched.body, upstream_base };
     received.lend(|inbound| permitted.release(inbound, &answer))
@@ -84,7 +88,7 @@ async fn on_a_fitting_thread<T: Send + 'static>(large: bool, work: impl FnOnce()
     if large { actix_web::web::block(work).await.ok() } else { Some(work()) }
 }
 
-fn respond(released: Released) -> HttpResponse {
+fn respond(released: &Released, upstream_body: &[u8]) -> HttpResponse {
     let Ok(status) = StatusCode::from_u16(released.status) else { return failed() };
     let mut response = HttpResponse::build(status);
     for (name, value) in &released.headers {
@@ -95,7 +99,7 @@ fn respond(released: Released) -> HttpResponse {
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return response.finish();
     }
-    response.body(Bytes::from(released.body))
+    response.body(Bytes::from(released.body.bytes(upstream_body)))
 }
 
 /// A fault of our own, which tells nothing.

@@ -104,14 +104,14 @@ impl Upstream {
     /// Sends a permitted request; `authorization` is the client's own, for a Service that passes it on.
     pub(crate) async fn send(
         &self,
-        permitted: &Permitted<decision::Upstream>,
+        permitted: &Permitted<decision::Upstream<'static>>,
         body: actix_web::web::Bytes,
         authorization: Option<&[u8]>,
     ) -> Result<Fetched, Failure> {
         let request = permitted.inner();
         let url = self.url(request).ok_or(Failure::NoAnswer)?;
-        let body = match &request.form {
-            Some(form) => form.clone().into_bytes(),
+        let body = match &request.body {
+            Some(body) => body.as_bytes().to_vec(),
             // Nothing that was decided has a body with it; what came is not sent unread.
             None if request.method == Method::Get => Vec::new(),
             None => body.to_vec(),
@@ -125,7 +125,7 @@ impl Upstream {
     }
 
     /// The URL of a decided request; none if writing it as a URL would change what was decided.
-    fn url(&self, request: &decision::Upstream) -> Option<Url> {
+    fn url(&self, request: &decision::Upstream<'_>) -> Option<Url> {
         let mut text = format!("{}{}", self.base_text, request.path);
         if !request.query.is_empty() {
             text.push('?');
@@ -141,7 +141,7 @@ impl Upstream {
         same.then_some(url)
     }
 
-    fn headers(&self, request: &decision::Upstream, authorization: Option<&[u8]>) -> HeaderMap {
+    fn headers(&self, request: &decision::Upstream<'_>, authorization: Option<&[u8]>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let decided = request.headers.iter().map(|(name, value)| (name.as_bytes(), &**value));
         for (name, value) in decided {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use policy::Reason;
 use policy::audit::{OutcomeRecord, Record};
-use policy::decision::{Action, Phase, Released, Upstream};
+use policy::decision::{Action, Body, Phase, Released, Upstream};
 use policy::settings::Settings;
 
 use crate::Gateway;
@@ -27,7 +27,7 @@ const MAX_SEALED_FORM_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub enum Enforced {
     /// Forward it.
-    Forward(Box<Permitted<Upstream>>),
+    Forward(Box<Permitted<Upstream<'static>>>),
     /// Answer it at once.
     Answer(Released),
 }
@@ -108,7 +108,7 @@ fn answer(judged: &Judged) -> Released {
     let engine = judged.snapshot.as_deref().map(Snapshot::engine);
     match judged.decision.action {
         Action::Answer(status) if judged.decision.permits() => {
-            Released { status, headers: Vec::new(), body: Vec::new(), reason: None, released: 0, dropped: 0 }
+            Released { status, headers: Vec::new(), body: Body::default(), reason: None, released: 0, dropped: 0 }
         }
         // A permit with nothing to do would be a fault of ours: it is a denial.
         _ if judged.decision.permits() => refuse(judged.snapshot.as_deref(), 503),
@@ -170,7 +170,7 @@ impl Open {
             _ => *inbound,
         };
         let body = asked.body.unwrap_or_default();
-        let request = judge::request(&asked, body, &self.judged.credential, &self.snapshot);
+        let request = judge::request(&asked, body, &self.judged.credential, &self.snapshot, self.judged.at);
         let mut seal = |link: &str| self.seal(link, answer.upstream_base, origin.as_ref()?);
         decision::respond(self.snapshot.engine(), &request, &self.judged.decision, answer, &mut seal)
     }

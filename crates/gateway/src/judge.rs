@@ -47,7 +47,7 @@ pub struct Judged {
     pub(crate) request_id: RequestId,
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) credential: Credential,
-    pub(crate) decision: Decision,
+    pub(crate) decision: Decision<'static>,
     pub(crate) method: String,
     pub(crate) ip: Option<String>,
     pub(crate) elapsed: Duration,
@@ -60,7 +60,7 @@ pub struct Judged {
 impl Judged {
     /// The decision.
     #[must_use]
-    pub const fn decision(&self) -> &Decision {
+    pub const fn decision(&self) -> &Decision<'static> {
         &self.decision
     }
 
@@ -98,34 +98,20 @@ impl Judged {
 
 /// A denial that the gateway itself gives, with nothing to forward.
 #[must_use]
-pub fn denial(status: u16, reason: Reason, phase: Phase) -> Decision {
-    Decision {
-        verdict: Verdict::Deny { status, reason },
-        phase,
-        note: None,
-        action: Action::None,
-        operation: None,
-        interaction: None,
-        resource_type: None,
-        resource_id: None,
-        rules: Vec::new(),
-        obligations: Vec::new(),
-        related: Vec::new(),
-        fields_used: Vec::new(),
-        fields_ignored: Vec::new(),
-    }
+pub const fn denial(status: u16, reason: Reason, phase: Phase) -> Decision<'static> {
+    Decision::bare(Verdict::Deny { status, reason }, phase)
 }
 
 /// What one decision came to, before it is put together with the request.
 struct Outcome {
-    decision: Decision,
+    decision: Decision<'static>,
     elapsed: Duration,
     origin: Option<Origin>,
     sent: String,
 }
 
-impl From<Decision> for Outcome {
-    fn from(decision: Decision) -> Self {
+impl From<Decision<'static>> for Outcome {
+    fn from(decision: Decision<'static>) -> Self {
         Self { decision, elapsed: Duration::ZERO, origin: None, sent: String::new() }
     }
 }
@@ -166,7 +152,7 @@ impl Gateway {
         if let Some(seal) = links::sealed(inbound.target, &service.base_url).filter(|_| follows) {
             return self.follow(snapshot, credential, inbound, seal, at);
         }
-        let (decision, elapsed) = decide(snapshot, &request(inbound, body, credential, snapshot));
+        let (decision, elapsed) = decide(snapshot, &request(inbound, body, credential, snapshot, at));
         let sent = sent(&decision);
         Outcome { decision, elapsed, origin: None, sent }
     }
@@ -193,7 +179,7 @@ impl Gateway {
         let headers = headers_for(&page.origin, inbound.headers);
         let again = as_origin(inbound, &page.origin, &headers);
         let body = again.body.unwrap_or_default();
-        let (mut decision, elapsed) = decide(snapshot, &request(&again, body, credential, snapshot));
+        let (mut decision, elapsed) = decide(snapshot, &request(&again, body, credential, snapshot, at));
         let sent = sent(&decision);
         if let Action::Forward(upstream) = &mut decision.action {
             if sent != page.sent {
@@ -205,7 +191,7 @@ impl Gateway {
     }
 }
 
-fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (Decision, Duration) {
+fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (Decision<'static>, Duration) {
     let started = Instant::now();
     let decision = decision::decide(snapshot.engine(), request);
     (decision, started.elapsed())
@@ -217,6 +203,7 @@ pub(crate) fn request<'a>(
     body: &'a [u8],
     credential: &'a Credential,
     snapshot: &'a Snapshot,
+    at: DateTime<Utc>,
 ) -> Request<'a> {
     Request {
         method: inbound.method,
@@ -226,6 +213,8 @@ pub(crate) fn request<'a>(
         caller: credential.caller(snapshot.bundle()),
         capabilities: Capabilities::ALL,
         stale: false,
+        now: at.timestamp(),
+        stored: &[],
     }
 }
 
@@ -244,17 +233,17 @@ pub(crate) fn as_origin<'a>(inbound: &Inbound<'a>, origin: &'a Origin, headers: 
 }
 
 /// What the decision sends upstream, as one hash: the same only if method, path, query and form are.
-fn sent(decision: &Decision) -> String {
+fn sent(decision: &Decision<'_>) -> String {
     let Action::Forward(upstream) = &decision.action else { return String::new() };
-    let text = serde_json::json!([upstream.method.as_str(), upstream.path, upstream.query, upstream.form]);
+    let text = serde_json::json!([upstream.method.as_str(), upstream.path, upstream.query, upstream.body]);
     hex(&sha256(text.to_string().as_bytes()))
 }
 
-fn turn_to(upstream: &mut Upstream, link: &str) {
+fn turn_to(upstream: &mut Upstream<'_>, link: &str) {
     let (path, query) = link.split_once('?').unwrap_or((link, ""));
-    path.clone_into(&mut upstream.path);
-    query.clone_into(&mut upstream.query);
+    upstream.path = path.to_owned().into();
+    upstream.query = query.to_owned().into();
     upstream.method = Method::Get;
-    upstream.form = None;
-    upstream.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+    upstream.body = None;
+    upstream.headers.to_mut().retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
 }

@@ -65,6 +65,8 @@ pub fn of_session(frame: Frame<'_>, session: &RoleSession, owner: AccountId) -> 
 fn blank(frame: Frame<'_>, kind: TokenKind, sub: String, seconds: u32) -> Claims {
     let now = frame.now.timestamp();
     Claims {
+        tags: std::collections::BTreeMap::new(),
+        clearance: None,
         iss: frame.issuer.to_owned(),
         sub,
         aud: frame.audience.to_owned(),

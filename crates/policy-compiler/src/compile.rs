@@ -68,6 +68,12 @@ pub fn compile(source: Source<'_>) -> Result<Bundle, Vec<Finding>> {
         issuers: source.issuers,
         subscriptions: source.subscriptions,
         revocations: source.revocations,
+        extension_scopes: Vec::new(),
+        tag_keys: Vec::new(),
+        tagged: Vec::new(),
+        access_tags: Vec::new(),
+        basic_keys: Vec::new(),
+        security_resources: Vec::new(),
     });
     Bundle::new(parts).map_err(|fault| {
         let says =

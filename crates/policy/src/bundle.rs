@@ -5,15 +5,17 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::basic::{BasicKey, SecurityResource};
 use crate::facts::{SearchParameter, TypeFacts};
 use crate::id::{AccountId, KeyId, RoleId, RoleSessionId, ServiceId, TokenId};
 use crate::operation::Operation;
 use crate::role::Role;
 use crate::scope::Scope;
 use crate::settings::{ServiceKind, Settings};
+use crate::tag::{AccessTag, MAX_ACCESS_TAGS, MAX_KEYS, MAX_TAGGED_RESOURCES, TagKey, TaggedResource};
 
 /// The version of the content's form; a gateway refuses any other.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The largest content that is read; a full FHIR R4 Service with 10,000 roles has 4 MiB.
 pub const MAX_CONTENT_BYTES: usize = 64 * 1024 * 1024;
 /// Limits of the lists, each far above what real Services need.
@@ -24,6 +26,12 @@ pub const MAX_TYPES: usize = 2_000;
 pub const MAX_ROLES: usize = 100_000;
 /// See [`MAX_OPERATIONS`].
 pub const MAX_SUBSCRIPTIONS: usize = 100_000;
+/// See [`MAX_OPERATIONS`].
+pub const MAX_EXTENSION_SCOPES: usize = 1_000;
+/// See [`MAX_OPERATIONS`].
+pub const MAX_BASIC_KEYS: usize = 10_000;
+/// See [`MAX_OPERATIONS`].
+pub const MAX_SECURITY_RESOURCES: usize = 1_000;
 /// See [`MAX_OPERATIONS`]; what is revoked leaves the list once the longest token has expired.
 pub const MAX_REVOCATIONS: usize = 100_000;
 
@@ -167,6 +175,35 @@ pub struct Parts {
     /// What was revoked, sorted, none twice.
     #[n(9)]
     pub revocations: Vec<Revocation>,
+    /// The `__` scopes, as roles of operations, sorted by name, none twice.
+    #[n(10)]
+    pub extension_scopes: Vec<ExtensionScope>,
+    /// The keys of tags that count, sorted by key, none twice.
+    #[n(11)]
+    pub tag_keys: Vec<TagKey>,
+    /// The tag registry, sorted by type and id, none twice.
+    #[n(12)]
+    pub tagged: Vec<TaggedResource>,
+    /// The access tags, sorted, none twice.
+    #[n(13)]
+    pub access_tags: Vec<AccessTag>,
+    /// The Keys that count as Basic credentials, sorted by id, none twice; empty where Basic is off.
+    #[n(14)]
+    pub basic_keys: Vec<BasicKey>,
+    /// The security resources, sorted by name, none twice.
+    #[n(15)]
+    pub security_resources: Vec<SecurityResource>,
+}
+
+/// A scope of the Service's own (S14): it gives operations, and is never read as a FHIR scope.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExtensionScope {
+    /// Its whole text, which begins with `__`.
+    #[n(0)]
+    pub name: Box<str>,
+    /// Indexes into the bundle's operations, ascending.
+    #[n(1)]
+    pub operations: Vec<u32>,
 }
 
 /// All that a gateway needs to decide for one Service.
@@ -201,6 +238,12 @@ pub enum InvalidBundle {
     /// A role names an operation that the bundle has not.
     #[error("role {0} names an operation that the bundle has not")]
     Dangling(RoleId),
+    /// A role's `where` is too large, or has an empty list.
+    #[error("role {0} has a condition that is too large")]
+    Condition(RoleId),
+    /// An extension scope names an operation that the bundle has not, or does not begin with `__`.
+    #[error("the extension scope `{0}` does not begin with `__`, or names an operation that the bundle has not")]
+    ExtensionScope(Box<str>),
     /// The base is not an absolute URL without a trailing slash.
     #[error("the base URL `{0}` is not absolute, or ends with a slash")]
     BaseUrl(Box<str>),
@@ -221,6 +264,12 @@ impl Bundle {
         at_most("roles", parts.roles.len(), MAX_ROLES)?;
         at_most("subscriptions", parts.subscriptions.len(), MAX_SUBSCRIPTIONS)?;
         at_most("revocations", parts.revocations.len(), MAX_REVOCATIONS)?;
+        at_most("extension scopes", parts.extension_scopes.len(), MAX_EXTENSION_SCOPES)?;
+        at_most("tag keys", parts.tag_keys.len(), MAX_KEYS)?;
+        at_most("the tag registry", parts.tagged.len(), MAX_TAGGED_RESOURCES)?;
+        at_most("access tags", parts.access_tags.len(), MAX_ACCESS_TAGS)?;
+        at_most("Basic keys", parts.basic_keys.len(), MAX_BASIC_KEYS)?;
+        at_most("security resources", parts.security_resources.len(), MAX_SECURITY_RESOURCES)?;
         sorted("operations", &parts.operations, |operation| (operation.template.shape(), operation.method))?;
         sorted("types", &parts.types, |facts| facts.name.clone())?;
         sorted("common parameters", &parts.common, |parameter| parameter.name.clone())?;
@@ -228,14 +277,34 @@ impl Bundle {
         sorted("issuers", &parts.issuers, |issuer| issuer.issuer.clone())?;
         sorted("subscriptions", &parts.subscriptions, |subscription| subscription.account_id)?;
         sorted("revocations", &parts.revocations, Clone::clone)?;
+        sorted("extension scopes", &parts.extension_scopes, |scope| scope.name.clone())?;
+        sorted("tag keys", &parts.tag_keys, |key| key.key.clone())?;
+        sorted("the tag registry", &parts.tagged, |one| (one.resource_type.clone(), one.id.clone()))?;
+        sorted("access tags", &parts.access_tags, Clone::clone)?;
+        sorted("Basic keys", &parts.basic_keys, |key| key.id)?;
+        sorted("security resources", &parts.security_resources, |resource| resource.name.clone())?;
+        for tagged in &parts.tagged {
+            at_most("a resource's tags", tagged.tags.len(), MAX_KEYS)?;
+            sorted("a resource's tags", &tagged.tags, |tag| tag.key.clone())?;
+        }
+        for scope in &parts.extension_scopes {
+            sorted("an extension scope's operations", &scope.operations, |index| *index)?;
+            if !scope.name.starts_with("__") || !are_places(&scope.operations, parts.operations.len()) {
+                return Err(InvalidBundle::ExtensionScope(scope.name.clone()));
+            }
+        }
         for facts in &parts.types {
             sorted("search parameters", &facts.parameters, |parameter| parameter.name.clone())?;
         }
         for role in &parts.roles {
             sorted("a role's operations", &role.operations, |index| *index)?;
-            let limit = parts.operations.len();
-            if role.operations.iter().any(|index| usize::try_from(*index).map_or(true, |index| index >= limit)) {
+            sorted("a role's lists of fields", &role.fields, |list| list.operation)?;
+            let listed = role.fields.iter().all(|list| role.operations.binary_search(&list.operation).is_ok());
+            if !listed || !are_places(&role.operations, parts.operations.len()) {
                 return Err(InvalidBundle::Dangling(role.id));
+            }
+            if role.condition.as_ref().is_some_and(|condition| !condition.is_bounded()) {
+                return Err(InvalidBundle::Condition(role.id));
             }
         }
         Ok(Self(parts))
@@ -268,6 +337,10 @@ impl Bundle {
             left => Err(InvalidBundle::Trailing(left)),
         }
     }
+}
+
+fn are_places(indexes: &[u32], limit: usize) -> bool {
+    indexes.iter().all(|index| usize::try_from(*index).is_ok_and(|index| index < limit))
 }
 
 fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), InvalidBundle> {

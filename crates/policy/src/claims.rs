@@ -2,6 +2,8 @@
 //!
 //! Invariant: a claim of the wrong JSON type is a fault of the whole token, never a claim that is not there.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, KeyId, RoleId, RoleSessionId};
@@ -94,4 +96,10 @@ pub struct Claims {
     /// Who really calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// The caller's tags: `{"dept": ["cardio"]}`. They count only from an issuer that is trusted for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, Vec<String>>,
+    /// The highest Confidentiality that the caller may see, as its code (`R`); none is `U`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clearance: Option<String>,
 }

@@ -4,8 +4,10 @@
 //! well formed, because each type is made by one constructor, also when it is read from the wire.
 
 pub mod audit;
+pub mod basic;
 pub mod bundle;
 pub mod claims;
+pub mod condition;
 pub mod decision;
 pub mod facts;
 pub mod id;
@@ -18,6 +20,7 @@ pub mod request;
 pub mod role;
 pub mod scope;
 pub mod settings;
+pub mod tag;
 pub mod text;
 
 pub use bundle::Bundle;

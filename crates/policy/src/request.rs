@@ -1,7 +1,9 @@
 //! What the decision point is asked: one HTTP request as it came, and what the gateway knows of its caller.
 
+use crate::basic::BasicKey;
 use crate::bundle::Issuer;
 use crate::claims::Claims;
+use crate::decision::Lookup;
 use crate::reason::Reason;
 
 /// One header as it came; names in lower case.
@@ -22,6 +24,10 @@ pub enum Caller<'a> {
     Refused(Reason),
     /// A token that verified, and the issuer whose key verified it.
     Verified(&'a Claims, &'a Issuer),
+    /// Basic credentials whose secret is right.
+    Basic(&'a BasicKey),
+    /// Both kinds, both valid: the key has to hold the required resource, and the token's rules decide.
+    Both(&'a Claims, &'a Issuer, &'a BasicKey),
 }
 
 /// Which obligations the gateway can carry out.
@@ -31,11 +37,13 @@ pub struct Capabilities {
     pub rewrite: bool,
     /// Pass the answer to the decision point before it is released.
     pub check_response: bool,
+    /// Fetch what is stored and have it decided on, before and after the request is forwarded.
+    pub lookup: bool,
 }
 
 impl Capabilities {
     /// All that there are: what a proxy can do.
-    pub const ALL: Self = Self { rewrite: true, check_response: true };
+    pub const ALL: Self = Self { rewrite: true, check_response: true, lookup: true };
 }
 
 /// One request at a gateway. Nothing of it has been decoded or normalised.
@@ -55,4 +63,21 @@ pub struct Request<'a> {
     pub capabilities: Capabilities,
     /// Whether the bundle is older than the Service allows.
     pub stale: bool,
+    /// Now, in seconds since 1970.
+    pub now: i64,
+    /// What the gateway fetched because an earlier answer to this very request asked for it; empty at first.
+    pub stored: &'a [Stored<'a>],
+}
+
+/// What the upstream answered to a [`Lookup`].
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// What was asked.
+    pub lookup: &'a Lookup,
+    /// The status of the answer.
+    pub status: u16,
+    /// Its `ETag`.
+    pub etag: Option<&'a str>,
+    /// Its whole body.
+    pub body: &'a [u8],
 }

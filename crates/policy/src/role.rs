@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use minicbor::{Decode, Encode};
 
+use crate::condition::Condition;
 use crate::id::RoleId;
 use crate::scope::{InvalidScope, Scope};
 
@@ -20,6 +21,35 @@ pub struct Role {
     /// Indexes into the bundle's operations, ascending.
     #[n(2)]
     pub operations: Vec<u32>,
+    /// The fields that some of its operations are limited to, sorted by operation, none twice.
+    #[n(3)]
+    pub fields: Vec<FieldList>,
+    /// Its `where`, which stands in for the default match of tags.
+    #[n(4)]
+    pub condition: Option<Condition>,
+}
+
+/// The only fields that one operation of a role may carry (`PUT:/x/{id}:[a,b.c]`): of a body its elements, of a GET
+/// its query parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FieldList {
+    /// The operation's index.
+    #[n(0)]
+    pub operation: u32,
+    /// What it may carry, sorted, none twice.
+    #[n(1)]
+    pub fields: Vec<Field>,
+}
+
+/// One entry of a list of fields: the element and all below it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Field {
+    /// Names, outermost first; lists are walked through.
+    #[n(0)]
+    pub path: Vec<Box<str>>,
+    /// Whether the last name ended with `*`: every name that begins with it.
+    #[n(1)]
+    pub prefix: bool,
 }
 
 /// The id of a role in the API: a custom role's id, or the scope that names a SMART role.

@@ -68,6 +68,34 @@ choices! {
         /// The element of `patient` only.
         SubjectOnly = 1,
     }
+    /// What a rule makes of a resource that has no tag.
+    UntaggedResources {
+        /// The rule alone decides.
+        #[default]
+        ByRole = 0,
+        /// The rule decides, for callers of the Account that owns the resource (K20).
+        Owner = 1,
+        /// Denied.
+        Deny = 2,
+    }
+    /// When the gateway makes a check token.
+    CheckToken {
+        /// For every decision.
+        #[default]
+        Always = 0,
+        /// For denials.
+        Denials = 1,
+        /// Never.
+        Off = 2,
+    }
+    /// Whether `meta.security` counts.
+    Labels {
+        /// No; they are noted as ignored.
+        #[default]
+        Ignore = 0,
+        /// The highest Confidentiality of a resource is compared with the caller's clearance.
+        Enforce = 1,
+    }
     /// What a person without a role may do.
     DefaultUserRole {
         /// Nothing: the default of a FHIR Service.
@@ -86,6 +114,56 @@ choices! {
         /// Go on.
         BestEffort = 2,
     }
+}
+
+/// A Confidentiality of HL7 (v3-Confidentiality), lowest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[cbor(index_only)]
+pub enum Confidentiality {
+    /// Unrestricted.
+    #[n(0)]
+    U,
+    /// Low.
+    #[n(1)]
+    L,
+    /// Moderate.
+    #[n(2)]
+    M,
+    /// Normal.
+    #[default]
+    #[n(3)]
+    N,
+    /// Restricted.
+    #[n(4)]
+    R,
+    /// Very restricted.
+    #[n(5)]
+    V,
+}
+
+impl Confidentiality {
+    /// The one with that code; codes are case-sensitive.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        match code {
+            "U" => Some(Self::U),
+            "L" => Some(Self::L),
+            "M" => Some(Self::M),
+            "N" => Some(Self::N),
+            "R" => Some(Self::R),
+            "V" => Some(Self::V),
+            _ => None,
+        }
+    }
+}
+
+/// Basic credentials, switched on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Basic {
+    /// The security resource that a key must hold; none: every valid key may do everything (I04).
+    #[n(0)]
+    pub required_resource: Option<Box<str>>,
 }
 
 /// How long a gateway decides without a fresh head, unless the Service says otherwise.
@@ -137,6 +215,33 @@ pub struct Settings {
     /// Whether the client's `Authorization` is passed on to the upstream.
     #[n(13)]
     pub pass_authorization: bool,
+    /// What happens to what a rule does not cover in an answer of `$everything` (I36).
+    #[n(14)]
+    pub everything: Uncovered,
+    /// What a rule makes of a resource that has no tag.
+    #[n(15)]
+    pub untagged_resources: UntaggedResources,
+    /// When the gateway makes a check token.
+    #[n(16)]
+    pub check_token: CheckToken,
+    /// Whether `meta.security` counts.
+    #[n(17)]
+    pub labels: Labels,
+    /// The Confidentiality of a resource without one.
+    #[n(18)]
+    pub default_label: Confidentiality,
+    /// Basic credentials; none: off.
+    #[n(19)]
+    pub basic: Option<Basic>,
+    /// Before this instant (seconds since 1970) a request without credentials is permitted, as `dev_mode` (I41).
+    #[n(20)]
+    pub unauthenticated_until: Option<i64>,
+    /// A production Service: `unauthenticated_until` is refused.
+    #[n(21)]
+    pub production: bool,
+    /// The types that count as shared, in place of the default list.
+    #[n(22)]
+    pub shared_types: Option<Vec<Box<str>>>,
 }
 
 impl Default for Settings {
@@ -156,6 +261,15 @@ impl Default for Settings {
             max_staleness_seconds: DEFAULT_MAX_STALENESS_SECONDS,
             excluded_paths: Vec::new(),
             pass_authorization: false,
+            everything: Uncovered::Reject,
+            untagged_resources: UntaggedResources::ByRole,
+            check_token: CheckToken::Always,
+            labels: Labels::Ignore,
+            default_label: Confidentiality::N,
+            basic: None,
+            unauthenticated_until: None,
+            production: false,
+            shared_types: None,
         }
     }
 }
@@ -164,10 +278,13 @@ impl Settings {
     /// The defaults for a Service of this kind.
     #[must_use]
     pub fn for_kind(kind: ServiceKind) -> Self {
-        let default_user_role = match kind {
-            ServiceKind::Plain => DefaultUserRole::GetAll,
-            ServiceKind::Fhirv4 => DefaultUserRole::Nothing,
-        };
-        Self { default_user_role, ..Self::default() }
+        match kind {
+            ServiceKind::Fhirv4 => Self::default(),
+            ServiceKind::Plain => Self {
+                default_user_role: DefaultUserRole::GetAll,
+                untagged_resources: UntaggedResources::Owner,
+                ..Self::default()
+            },
+        }
     }
 }

@@ -50,6 +50,12 @@ pub fn parts(kind: ServiceKind, base_url: &str, keys: &[&SigningKey]) -> Parts {
         issuers: vec![issuer],
         subscriptions: Vec::new(),
         revocations: Vec::new(),
+        extension_scopes: Vec::new(),
+        tag_keys: Vec::new(),
+        tagged: Vec::new(),
+        access_tags: Vec::new(),
+        basic_keys: Vec::new(),
+        security_resources: Vec::new(),
     }
 }
 

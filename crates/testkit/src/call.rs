@@ -70,6 +70,8 @@ impl Call {
             caller,
             capabilities: Capabilities::ALL,
             stale: false,
+            now: 1,
+            stored: &[],
         }
     }
 }

@@ -128,7 +128,7 @@ fn bundle(
         let mut places: Vec<u32> =
             keys.iter().filter_map(place).filter_map(|index| u32::try_from(index).ok()).collect();
         places.sort_unstable();
-        Role { id: role(name), name: (*name).into(), operations: places }
+        Role { id: role(name), name: (*name).into(), operations: places, fields: Vec::new(), condition: None }
     });
     let subscriptions = PARTNERS.iter().map(|(name, scopes, roles)| Subscription {
         account_id: account(name),
@@ -151,6 +151,12 @@ fn bundle(
         issuers: vec![issuer()],
         subscriptions: subscriptions.collect(),
         revocations: Vec::new(),
+        extension_scopes: Vec::new(),
+        tag_keys: Vec::new(),
+        tagged: Vec::new(),
+        access_tags: Vec::new(),
+        basic_keys: Vec::new(),
+        security_resources: Vec::new(),
     };
     Bundle::new(parts).expect("the fixture is a bundle")
 }

@@ -44,6 +44,8 @@ impl Token {
             patient: Some("ME".to_owned()),
             fhir_user: None,
             act: None,
+            tags: std::collections::BTreeMap::new(),
+            clearance: None,
         };
         let mut issuer = ehr::issuer();
         let mut scopes: Vec<&str> = Vec::new();

@@ -109,7 +109,7 @@ impl Includes {
                 return Err(Denial::new(Phase::Query, Reason::IncludeDenied));
             }
             if !whole {
-                trace.obligations.push(Obligation::DropQuery(asked.parameter.to_owned()));
+                trace.obligations.push(Obligation::DropQuery(asked.parameter.to_owned().into()));
             }
             match &asked.whole {
                 Some(value) if whole => kept.add((asked.parameter, value.clone())),
@@ -142,7 +142,7 @@ impl Asked {
             seen.insert("*", false);
         }
         for (name, permit) in seen {
-            trace.related.push(Related { via: self.via.clone(), resource_type: name.to_owned(), permit });
+            trace.related.push(Related { via: self.via.clone().into(), resource_type: name.to_owned().into(), permit });
         }
     }
 }

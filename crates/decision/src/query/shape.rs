@@ -51,7 +51,7 @@ impl Shape {
         trace.ignored.push(one.name.to_string());
         let value = &*one.value;
         if value.is_empty() {
-            trace.obligations.push(Obligation::DropQuery(one.name.to_string()));
+            trace.obligations.push(Obligation::DropQuery(one.name.to_string().into()));
             return Ok(());
         }
         match &*one.name {
@@ -60,7 +60,7 @@ impl Shape {
                 // Its value was checked in phase 1; it goes upstream in one form.
                 self.format = true;
                 if value != "json" {
-                    trace.obligations.push(Obligation::SetQuery("_format".to_owned(), "json".to_owned()));
+                    trace.obligations.push(Obligation::SetQuery("_format".into(), "json".into()));
                 }
                 Ok(())
             }
@@ -131,7 +131,7 @@ impl Shape {
         }
         elements.extend(added.iter().cloned());
         if !added.is_empty() {
-            trace.obligations.push(Obligation::SetQuery("_elements".to_owned(), elements.join(",")));
+            trace.obligations.push(Obligation::SetQuery("_elements".into(), elements.join(",").into()));
         }
         added
     }

@@ -76,7 +76,7 @@ impl Check<'_> {
         Released {
             status: 200,
             headers,
-            body: body.into_bytes(),
+            body: body.into(),
             reason: None,
             released: u32::try_from(released).unwrap_or(u32::MAX),
             dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
@@ -158,7 +158,7 @@ impl Check<'_> {
         seal: &mut dyn FnMut(&str) -> Option<String>,
     ) -> Vec<(String, String)> {
         let base = &self.engine.base.url;
-        let path = self.judged.upstream.as_ref().map(|upstream| upstream.path.as_str()).unwrap_or_default();
+        let path = self.judged.upstream.as_ref().map(|upstream| &*upstream.path).unwrap_or_default();
         let path = path.strip_suffix("/_search").unwrap_or(path);
         let query = if search.link.is_empty() { String::new() } else { format!("?{}", search.link) };
         let mut links = vec![("self".to_owned(), format!("{base}{path}{query}"))];

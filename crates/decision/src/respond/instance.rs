@@ -28,7 +28,7 @@ impl Check<'_> {
         if !asked || !self.is_covered(resource_type, &resource, Letters::READ, &eyes) {
             return self.hidden();
         }
-        self.instance(200, without(&resource, added).into_owned().into_bytes())
+        self.instance(200, without(&resource, added).into_owned())
     }
 
     /// A create: where the new instance is, and the instance itself where a rule lets the caller read it.
@@ -72,11 +72,11 @@ impl Check<'_> {
         rules.any(|rule| covers(self.engine, rule, facts, resource, eyes))
     }
 
-    fn instance(&self, status: u16, body: Vec<u8>) -> Released {
+    fn instance(&self, status: u16, body: String) -> Released {
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(self.answer.passed(INSTANCE_HEADERS));
         headers.extend(answer::private());
-        Released { status, headers, body, reason: None, released: 1, dropped: 0 }
+        Released { status, headers, body: body.into(), reason: None, released: 1, dropped: 0 }
     }
 
     /// The instance is not there.

@@ -30,6 +30,8 @@ pub fn decision(decision: &Decision, seen: &Seen<'_>) -> DecisionRecord {
     let (effect, status) = match decision.verdict {
         Verdict::Permit => (Effect::Permit, None),
         Verdict::Deny { status, .. } => (Effect::Deny, Some(status)),
+        // What nobody decided was not permitted.
+        Verdict::Undecided => (Effect::Deny, None),
     };
     let claims = seen.credential.claims();
     DecisionRecord {
@@ -42,13 +44,13 @@ pub fn decision(decision: &Decision, seen: &Seen<'_>) -> DecisionRecord {
         resource_type: decision.resource_type.as_deref().map(cut),
         resource_id: decision.resource_id.as_deref().map(cut),
         patient: claims.and_then(|claims| claims.patient.as_deref()).map(cut),
-        fields_used: names(decision.fields_used.iter().map(String::as_str)),
-        fields_ignored: names(decision.fields_ignored.iter().map(String::as_str)),
+        fields_used: names(decision.fields_used.iter()),
+        fields_ignored: names(decision.fields_ignored.iter()),
         effect,
         status,
         reason: decision.reason(),
         phase: decision.phase as u8,
-        rules: names(decision.rules.iter().map(String::as_str)),
+        rules: names(decision.rules.iter()),
         obligations: names(decision.obligations.iter().map(policy::decision::Obligation::name)),
         related: names(decision.related.iter().map(related)),
         micros: seen.micros,

@@ -1,5 +1,8 @@
 //! The claims of a token, read strictly: a claim of the wrong JSON type is a fault of the whole token.
 
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
 use policy::Reason;
 use policy::bundle::Issuer;
 use policy::claims::{Actor, Claims, TokenKind};
@@ -7,7 +10,6 @@ use policy::id::RoleId;
 use policy::settings::ServiceKind;
 use policy::text::FhirId;
 use serde_json::{Map, Value};
-use std::str::FromStr;
 
 use crate::json;
 
@@ -77,6 +79,8 @@ impl Object {
             scp: self.scp()?,
             kind: self.text("token_kind")?,
             claims: Claims {
+                tags: self.tags()?,
+                clearance: self.text("clearance")?,
                 iss,
                 sub,
                 aud: String::new(),
@@ -135,6 +139,13 @@ impl Object {
     fn role_ids(&self) -> Result<Vec<RoleId>, Wrong> {
         let ids = self.texts("role_ids")?.unwrap_or_default();
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// `{key: [values]}`.
+    fn tags(&self) -> Result<BTreeMap<String, Vec<String>>, Wrong> {
+        let Some(value) = self.0.get("tags") else { return Ok(BTreeMap::new()) };
+        let texts = |value: &Value| value.as_array().ok_or(Wrong)?.iter().map(text).collect::<Result<_, _>>();
+        value.as_object().ok_or(Wrong)?.iter().map(|(key, values)| Ok((key.clone(), texts(values)?))).collect()
     }
 
     fn actor(&self) -> Result<Option<Actor>, Wrong> {
