@@ -46,7 +46,8 @@ const GRID: &[(&str, &[&str])] = &[
         ],
     ),
     // development only
-    ("testkit", &["policy", "fhir"]),
+    ("reference", &["policy", "fhir"]),
+    ("testkit", &["policy", "policy-compiler", "fhir", "reference"]),
     // its program is `firewarden` itself, as a process to kill
     ("tests", &["firewarden"]),
 ];
@@ -58,7 +59,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("domain", &["chrono", "serde", "serde_json", "thiserror", "uuid"]),
     ("policy-compiler", &["minicbor", "percent-encoding", "serde", "serde-saphyr", "serde_json", "thiserror"]),
     ("oauth", &["chrono", "serde", "subtle", "thiserror"]),
-    ("decision", &["percent-encoding", "serde", "serde_json"]),
+    ("decision", &["bumpalo", "percent-encoding"]),
 ];
 
 fn metadata() -> Metadata {
