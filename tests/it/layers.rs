@@ -59,7 +59,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("domain", &["chrono", "serde", "serde_json", "thiserror", "uuid"]),
     ("policy-compiler", &["minicbor", "percent-encoding", "serde", "serde-saphyr", "serde_json", "thiserror"]),
     ("oauth", &["chrono", "serde", "subtle", "thiserror"]),
-    ("decision", &["bumpalo", "percent-encoding"]),
+    ("decision", &["bumpalo", "percent-encoding", "rustc-hash"]),
 ];
 
 fn metadata() -> Metadata {

@@ -1,7 +1,5 @@
 //! The Service's base: which authority and which paths are its own.
 
-use std::borrow::Cow;
-
 /// A base URL, taken apart.
 #[derive(Debug)]
 pub(crate) struct Base {
@@ -29,7 +27,7 @@ impl Base {
     }
 
     /// The segments below the base; none for a path outside.
-    pub(crate) fn below<'p, 's>(&self, path: &'p [Cow<'s, str>]) -> Option<&'p [Cow<'s, str>]> {
+    pub(crate) fn below<'p, 's>(&self, path: &'p [&'s str]) -> Option<&'p [&'s str]> {
         let (head, rest) = path.split_at_checked(self.segments.len())?;
         head.iter().zip(&self.segments).all(|(one, own)| **one == **own).then_some(rest)
     }

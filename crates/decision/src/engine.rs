@@ -3,17 +3,22 @@
 //! Invariant: an engine never changes. It is made on a background thread from a bundle that is
 //! already valid, so making it cannot fail; what it cannot place, no request can reach.
 
+mod kind;
+
 use policy::Bundle;
 use policy::bundle::{Parts, Subscription};
 use policy::facts::{SearchParameter, TypeFacts};
 use policy::id::{AccountId, RoleId};
 use policy::letters::Letters;
-use policy::operation::{Interaction, Operation};
+use policy::operation::{Interaction, Method, Operation};
 use policy::role::Role;
-use policy::settings::{ServiceKind, Settings};
+use policy::settings::{Labels, ServiceKind, Settings, UntaggedResources};
+use rustc_hash::FxHashMap;
 
 use crate::base::Base;
 use crate::routes::Routes;
+
+pub(crate) use kind::{Kind, Known, Place};
 
 /// A bundle, ready to decide.
 #[derive(Debug)]
@@ -21,18 +26,34 @@ pub struct Engine {
     bundle: Bundle,
     pub(crate) base: Base,
     pub(crate) routes: Routes,
+    /// The types, beside the bundle's.
+    kinds: Vec<Kind>,
+    places: FxHashMap<Box<str>, Place>,
+    roles: FxHashMap<u128, u32>,
     /// What each operation gives as letters, beside the bundle's operations.
     given: Vec<Given>,
     /// The excluded paths, as segments.
     excluded: Vec<Vec<Box<str>>>,
+    /// Whether the default match of tags binds rules.
+    pub(crate) tags_bind: bool,
 }
 
 /// The letters that an operation counts as, when a role names it, for joins, includes and answers.
-#[derive(Debug)]
-struct Given {
-    letters: Letters,
-    /// The type; none where the path itself names it: every type.
-    resource_type: Option<Box<str>>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) letters: Letters,
+    pub(crate) on: On,
+}
+
+/// The types that an operation works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// None that the Service knows.
+    Nothing,
+    /// This one.
+    One(Place),
+    /// Every one: the path itself names it.
+    Every,
 }
 
 impl Engine {
@@ -41,11 +62,21 @@ impl Engine {
     pub fn new(bundle: Bundle) -> Self {
         let parts = bundle.parts();
         let fhir = parts.service.kind == ServiceKind::Fhirv4;
+        let places: FxHashMap<Box<str>, Place> =
+            parts.types.iter().zip(0..).map(|(facts, place)| (facts.name.as_str().into(), Place(place))).collect();
+        let roles = parts.roles.iter().zip(0..).map(|(role, index)| (role.id.uuid().as_u128(), index)).collect();
+        let tags_bind = !parts.tag_keys.is_empty()
+            || !parts.tagged.is_empty()
+            || parts.settings.untagged_resources != UntaggedResources::ByRole;
         Self {
             base: Base::new(&parts.service.base_url),
             routes: Routes::new(&parts.operations, fhir),
-            given: parts.operations.iter().map(given).collect(),
+            kinds: parts.types.iter().map(|facts| Kind::new(facts, &parts.common, &parts.settings)).collect(),
+            given: parts.operations.iter().map(|operation| given(operation, &places)).collect(),
             excluded: parts.settings.excluded_paths.iter().map(|path| segments(path)).collect(),
+            places,
+            roles,
+            tags_bind,
             bundle,
         }
     }
@@ -68,29 +99,71 @@ impl Engine {
         self.parts().service.kind == ServiceKind::Fhirv4
     }
 
+    pub(crate) fn enforces_labels(&self) -> bool {
+        self.settings().labels == Labels::Enforce
+    }
+
     pub(crate) fn operation(&self, index: u32) -> Option<&Operation> {
         self.parts().operations.get(usize::try_from(index).ok()?)
     }
 
+    pub(crate) fn given(&self, index: u32) -> Option<Given> {
+        self.given.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// Where a type stands in the bundle; none for a type that the Service does not know.
+    pub(crate) fn place(&self, name: &str) -> Option<Place> {
+        self.places.get(name).copied()
+    }
+
+    pub(crate) fn kind(&self, place: Place) -> Option<&Kind> {
+        self.kinds.get(usize::from(place.0))
+    }
+
+    pub(crate) fn kind_named(&self, name: &str) -> Option<&Kind> {
+        self.kind(self.place(name)?)
+    }
+
+    /// Every type, with its place.
+    pub(crate) fn all_places(&self) -> impl Iterator<Item = Place> {
+        (0..u16::try_from(self.kinds.len()).unwrap_or(u16::MAX)).map(Place)
+    }
+
+    pub(crate) fn facts_at(&self, place: Place) -> Option<&TypeFacts> {
+        self.parts().types.get(usize::from(place.0))
+    }
+
     /// The facts of a type; none for a type that the Service does not know.
     pub(crate) fn facts(&self, name: &str) -> Option<&TypeFacts> {
-        let types = &self.parts().types;
-        types.get(types.binary_search_by(|facts| facts.name.as_str().cmp(name)).ok()?)
+        self.facts_at(self.place(name)?)
     }
 
     /// A search parameter of a type, its own or one that every type has.
-    pub(crate) fn parameter<'e>(&'e self, facts: &'e TypeFacts, name: &str) -> Option<&'e SearchParameter> {
-        named(&facts.parameters, name).or_else(|| self.common(name))
+    pub(crate) fn parameter(&self, facts: &TypeFacts, name: &str) -> Option<&SearchParameter> {
+        self.parameter_at(self.place(facts.name.as_str())?, name).map(|(parameter, _)| parameter)
+    }
+
+    /// A search parameter of the type at that place, and whether it names the owner.
+    pub(crate) fn parameter_at(&self, place: Place, name: &str) -> Option<(&SearchParameter, bool)> {
+        match self.kind(place)?.known(name)? {
+            Known::Own { index, owner } => Some((self.facts_at(place)?.parameters.get(usize::from(index))?, owner)),
+            Known::Common { index, owner } => Some((self.parts().common.get(usize::from(index))?, owner)),
+        }
     }
 
     /// A search parameter that every type has.
     pub(crate) fn common(&self, name: &str) -> Option<&SearchParameter> {
-        named(&self.parts().common, name)
+        let common = &self.parts().common;
+        common.get(common.binary_search_by(|one| (*one.name).cmp(name)).ok()?)
     }
 
-    pub(crate) fn role(&self, id: RoleId) -> Option<&Role> {
-        let roles = &self.parts().roles;
-        roles.get(roles.binary_search_by(|role| role.id.cmp(&id)).ok()?)
+    /// A role's index in the bundle.
+    pub(crate) fn role_index(&self, id: RoleId) -> Option<u32> {
+        self.roles.get(&id.uuid().as_u128()).copied()
+    }
+
+    pub(crate) fn role_at(&self, index: u32) -> Option<&Role> {
+        self.parts().roles.get(usize::try_from(index).ok()?)
     }
 
     pub(crate) fn subscription(&self, account: AccountId) -> Option<&Subscription> {
@@ -98,17 +171,8 @@ impl Engine {
         all.get(all.binary_search_by(|one| one.account_id.cmp(&account)).ok()?)
     }
 
-    /// The letters that these operations give on a type.
-    pub(crate) fn letters_on(&self, operations: &[u32], name: &str) -> Letters {
-        operations
-            .iter()
-            .filter_map(|index| self.given.get(usize::try_from(*index).ok()?))
-            .filter(|given| given.resource_type.as_deref().is_none_or(|own| own == name))
-            .fold(Letters::NONE, |all, given| all | given.letters)
-    }
-
     /// Whether a path, as segments below the base, needs no token.
-    pub(crate) fn is_excluded(&self, path: &[std::borrow::Cow<'_, str>]) -> bool {
+    pub(crate) fn is_excluded(&self, path: &[&str]) -> bool {
         self.excluded.iter().any(|excluded| match excluded.split_last() {
             Some((last, before)) if &**last == "*" => {
                 path.len() > before.len() && path.iter().zip(before).all(|(one, other)| **one == **other)
@@ -118,8 +182,26 @@ impl Engine {
     }
 }
 
-fn named<'e>(parameters: &'e [SearchParameter], name: &str) -> Option<&'e SearchParameter> {
-    parameters.get(parameters.binary_search_by(|one| (*one.name).cmp(name)).ok()?)
+/// The bare question of a role: whether one of these roles names the operation of method and path.
+///
+/// No token, no FHIR, no query: what a plain Service's rule comes down to. The path is below the Service's base
+/// and decoded already; one that is not in the Service is `false`.
+#[must_use]
+pub fn permits_operation(engine: &Engine, method: Method, path: &str, roles: &[RoleId]) -> bool {
+    let mut segments = [""; crate::normalise::MAX_PATH_SEGMENTS];
+    let mut count = 0;
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        let Some(slot) = segments.get_mut(count) else { return false };
+        *slot = segment;
+        count += 1;
+    }
+    let operations = segments.get(..count).and_then(|path| engine.routes.find(path)).unwrap_or_default();
+    let Some((_, index)) = operations.iter().find(|(known, _)| *known == method) else { return false };
+    let names = |id: &RoleId| {
+        let role = engine.role_index(*id).and_then(|role| engine.role_at(role));
+        role.is_some_and(|role| role.operations.binary_search(index).is_ok())
+    };
+    roles.iter().any(names)
 }
 
 fn segments(path: &str) -> Vec<Box<str>> {
@@ -127,8 +209,8 @@ fn segments(path: &str) -> Vec<Box<str>> {
 }
 
 /// Reading and searching only: what a role's operation counts as beyond the operation itself.
-fn given(operation: &Operation) -> Given {
-    let none = Given { letters: Letters::NONE, resource_type: Some(Box::default()) };
+fn given(operation: &Operation, places: &FxHashMap<Box<str>, Place>) -> Given {
+    let none = Given { letters: Letters::NONE, on: On::Nothing };
     let Some(fhir) = &operation.fhir else { return none };
     let letters = match fhir.interaction {
         Interaction::Read
@@ -141,11 +223,11 @@ fn given(operation: &Operation) -> Given {
         | Interaction::HistorySystem => fhir.interaction.letters(),
         _ => return none,
     };
-    let resource_type = match (fhir.interaction, &fhir.resource_type) {
-        (Interaction::SearchSystem | Interaction::HistorySystem, _) => None,
-        (_, _) if fhir.type_segment.is_some() => None,
-        (_, Some(name)) => Some(name.as_str().into()),
+    let on = match (fhir.interaction, &fhir.resource_type) {
+        (Interaction::SearchSystem | Interaction::HistorySystem, _) => On::Every,
+        (_, _) if fhir.type_segment.is_some() => On::Every,
+        (_, Some(name)) => places.get(name.as_str()).map_or(On::Nothing, |place| On::One(*place)),
         (_, None) => return none,
     };
-    Given { letters, resource_type }
+    Given { letters, on }
 }

@@ -4,24 +4,26 @@
 //! write), and what goes upstream is rebuilt from what was read here. What two readers could read
 //! differently is refused.
 
+mod head;
 mod headers;
 mod media;
 mod path;
 mod query;
 
-use std::borrow::Cow;
-
+use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
 use policy::request::Request;
 
 use crate::Engine;
+use crate::arena::Arena;
 use crate::denial::Denial;
 use crate::json;
 
+pub(crate) use head::Head;
 pub(crate) use media::Prefer;
-pub(crate) use query::{Parameter, alternatives, unescape};
+pub(crate) use query::{Parameter, alternatives, malformed, tokenise, unescape};
 
 /// The longest path; the longest real ones, with four ids, stay under 500.
 pub(crate) const MAX_PATH_BYTES: usize = 4 * 1024;
@@ -48,17 +50,21 @@ pub(crate) struct Call<'a> {
     /// The method as it is decided: `HEAD` is `GET`; none for one that HTTP does not name.
     pub(crate) method: Option<Method>,
     /// The decoded segments below the base; none for a path outside it.
-    pub(crate) path: Option<Vec<Cow<'a, str>>>,
+    pub(crate) path: Option<&'a [&'a str]>,
     /// The operations of the path, by method; none when no template fits.
     pub(crate) operations: Option<&'a [(Method, u32)]>,
     /// Every parameter of URL and search form, in order.
-    pub(crate) parameters: Vec<Parameter<'a>>,
+    pub(crate) parameters: List<'a, Parameter<'a>>,
     /// Whether the body is a search form.
     pub(crate) form: bool,
     /// The media type that goes upstream as `Accept`, in a FHIR Service.
     pub(crate) accept: &'static str,
     /// What the client prefers.
     pub(crate) prefer: Prefer,
+    /// Whether the body is a JSON Patch.
+    pub(crate) json_patch: bool,
+    /// The header fields.
+    pub(crate) head: Head<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -69,22 +75,22 @@ impl<'a> Call<'a> {
     }
 
     /// The segments below the base, none of them for a path outside.
-    pub(crate) fn segments(&self) -> &[Cow<'a, str>] {
-        self.path.as_deref().unwrap_or_default()
+    pub(crate) fn segments(&self) -> &'a [&'a str] {
+        self.path.unwrap_or_default()
     }
 
     /// The segment at that place, if the operation has one.
-    pub(crate) fn segment(&self, index: Option<u32>) -> Option<&str> {
-        self.segments().get(usize::try_from(index?).ok()?).map(|segment| &**segment)
+    pub(crate) fn segment(&self, index: Option<u32>) -> Option<&'a str> {
+        self.segments().get(usize::try_from(index?).ok()?).copied()
     }
 }
 
 /// Reads a request, or says why it cannot be read in one way only.
-pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>) -> Result<Call<'a>, Denial> {
+pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Arena) -> Result<Call<'a>, Denial> {
     let target = path::Target::split(request.target)?;
-    let whole = path::segments(target.path)?;
-    let path = engine.base.below(&whole).map(<[_]>::to_vec);
-    let operations = path.as_deref().and_then(|path| engine.routes.find(path));
+    let whole = path::segments(target.path, arena)?;
+    let path = engine.base.below(whole);
+    let operations = path.and_then(|path| engine.routes.find(path));
     let method = match Method::parse(request.method) {
         Some(Method::Head) => Some(Method::Get),
         other => other,
@@ -93,13 +99,15 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>) -> Result<Call
         method,
         path,
         operations,
-        parameters: Vec::new(),
+        parameters: arena.list_of(8),
         form: false,
         accept: media::FHIR,
         prefer: Prefer::default(),
+        json_patch: false,
+        head: Head::read(request.headers),
     };
-    let interaction =
-        call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).map(|fhir| fhir.interaction);
+    let fhir = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref());
+    let interaction = fhir.map(|fhir| fhir.interaction);
     if engine.is_fhir() {
         check_ids(engine, &call)?;
     }
@@ -107,21 +115,23 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>) -> Result<Call
         interaction,
         Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
     );
-    let body_form = media::is_form(request.headers);
-    query::tokenise(target.query, false, &mut call.parameters)?;
-    let mut outside = Vec::new();
-    if body_form {
+    query::tokenise(target.query, false, arena, &mut call.parameters)?;
+    let mut outside = arena.list();
+    if media::is_form(request, &call.head) {
         // A form that is no search is read only to find what must not be in it.
         call.form = method == Some(Method::Post) && searches;
         let form = std::str::from_utf8(request.body).map_err(|_| query::malformed())?;
-        query::tokenise(form, true, if call.form { &mut call.parameters } else { &mut outside })?;
+        query::tokenise(form, true, arena, if call.form { &mut call.parameters } else { &mut outside })?;
     }
-    headers::check(engine, request, &target)?;
-    headers::credentials(request, call.parameters.iter().chain(&outside))?;
-    headers::framing(request)?;
-    headers::host(engine, request, &target)?;
-    headers::overrides(request, call.parameters.iter().chain(&outside))?;
-    limits(engine, request, &target, &call, &whole, interaction)?;
+    headers::check(&call.head)?;
+    headers::credentials(engine, &call.head, call.parameters.iter().chain(&outside))?;
+    headers::framing(&call.head)?;
+    headers::host(engine, &call.head, &target)?;
+    headers::overrides(&call.head, call.parameters.iter().chain(&outside))?;
+    if call.head.conditions > 0 {
+        return Err(Denial::new(Phase::Normalise, Reason::MalformedUrl));
+    }
+    limits(engine, request, &target, &call, whole, interaction)?;
     if request.body.is_empty() || !matches!(method, Some(Method::Get | Method::Options)) {
         media::check(engine, request, &mut call, searches)?;
         return Ok(call);
@@ -135,8 +145,8 @@ fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
     let fits = |index: usize| {
         segments.get(index).is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
     };
-    let known = segments.first().is_some_and(|name| engine.facts(name).is_some());
-    let version = segments.get(2).is_none_or(|segment| segment != "_history") || fits(3);
+    let known = segments.first().is_some_and(|name| engine.place(name).is_some());
+    let version = segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
     let own =
         call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
     let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);
@@ -152,7 +162,7 @@ fn limits(
     request: &Request<'_>,
     target: &path::Target<'_>,
     call: &Call<'_>,
-    whole: &[Cow<'_, str>],
+    whole: &[&str],
     interaction: Option<Interaction>,
 ) -> Result<(), Denial> {
     let over = Denial::new(Phase::Normalise, Reason::TooLarge);
@@ -165,7 +175,11 @@ fn limits(
         return Err(over.with_status(414));
     }
     let limit = if interaction == Some(Interaction::Batch) { MAX_BUNDLE_BYTES } else { MAX_BODY_BYTES };
-    if request.body.len() > limit || (!call.form && media::is_json(request.headers) && json::too_deep(request.body)) {
+    if request.body.is_empty() {
+        return Ok(());
+    }
+    if request.body.len() > limit || (!call.form && media::is_json(request, &call.head) && json::too_deep(request.body))
+    {
         return Err(over);
     }
     Ok(())

@@ -3,294 +3,290 @@
 //! Invariant: the query is rebuilt from what was understood; whatever is unknown is left out or
 //! refused. What a rule needs is added last, to be ANDed, and never replaces what the client asked.
 
-mod class;
+pub(crate) mod class;
 mod include;
 mod join;
 mod narrow;
-mod ownership;
-mod shape;
+pub(crate) mod ownership;
+mod permits;
+pub(crate) mod shape;
 
+use bumpalo::collections::Vec as List;
 use policy::decision::{Obligation, Phase};
-use policy::facts::TypeFacts;
+use policy::facts::{SearchParameter, Standing, TypeFacts};
 use policy::operation::Operation;
 use policy::reason::Reason;
 
 use crate::Engine;
+use crate::arena::Arena;
 use crate::denial::Denial;
+use crate::engine::Place;
 use crate::judge::Trace;
 use crate::normalise::{Call, Parameter};
-use crate::rules::Rules;
+use crate::rules::Grants;
 use crate::upstream::encode;
 
 use class::Class;
+use permits::Permits;
 use shape::Shape;
 
+/// A parameter that goes upstream.
+pub(crate) type Pair<'a> = (&'a str, &'a str);
+
 /// A search that was permitted, as far as its answer is checked by it.
-#[derive(Debug)]
-pub(crate) struct Search {
-    /// The type that is searched.
-    pub(crate) resource_type: String,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search<'a> {
+    /// The types that are searched.
+    pub(crate) types: &'a [&'a str],
     /// Whether the answer may hold what no rule covers, though the query was narrowed.
     pub(crate) inexact: bool,
     /// Elements that were asked for only to decide, to be taken out again.
-    pub(crate) added: Vec<String>,
+    pub(crate) added: &'a [&'a str],
     /// Whether resources come with a part of their elements.
     pub(crate) partial: bool,
     /// The types that includes may bring in.
-    pub(crate) included: Vec<String>,
+    pub(crate) included: &'a [&'a str],
     /// The types that reverse includes may bring in.
-    pub(crate) reverse: Vec<String>,
+    pub(crate) reverse: &'a [&'a str],
     /// The search itself, below the base, for the answer's `self`.
-    pub(crate) link: String,
+    pub(crate) link: &'a str,
 }
 
-impl Search {
+impl Search<'_> {
     /// Whether anything but matches may be in the answer.
-    pub(crate) fn has_includes(&self) -> bool {
+    pub(crate) const fn has_includes(&self) -> bool {
         !self.included.is_empty() || !self.reverse.is_empty()
+    }
+
+    /// Whether resources of that type are searched for.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.types.contains(&name)
     }
 }
 
 /// A search, ready to go upstream.
 #[derive(Debug)]
-pub(crate) struct Planned {
-    pub(crate) query: String,
-    pub(crate) form: Option<String>,
-    pub(crate) search: Search,
+pub(crate) struct Planned<'a> {
+    pub(crate) query: &'a str,
+    pub(crate) form: Option<&'a str>,
+    pub(crate) search: Search<'a>,
     /// The places of the rules that permit it.
-    pub(crate) permitting: Vec<usize>,
+    pub(crate) permitting: &'a [u16],
 }
 
 /// What a read or a create may say in its query: shape only.
-#[derive(Debug)]
-pub(crate) struct Shaped {
-    pub(crate) query: String,
-    pub(crate) added: Vec<String>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shaped<'a> {
+    pub(crate) query: &'a str,
+    pub(crate) added: &'a [&'a str],
     pub(crate) partial: bool,
-}
-
-/// The rules that permit a search, and what they make of it.
-#[derive(Debug, Default)]
-struct Permits {
-    /// The places of the rules, in the token's order.
-    rules: Vec<usize>,
-    /// What `patient/` rules make of it.
-    own: Option<Permit>,
-    /// What all other rules make of it.
-    other: Option<Permit>,
-}
-
-/// What a rule makes of a search that it permits.
-#[derive(Debug, Default)]
-struct Permit {
-    /// The ownership parameters that the client proved.
-    proven: Vec<String>,
-    /// What the hops of joins need.
-    hops: Vec<(String, String)>,
 }
 
 /// Everything that the parameters of one search are judged by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scene<'s, 'a> {
+pub(crate) struct Scene<'a> {
     pub(crate) engine: &'a Engine,
-    /// The facts of the type that is searched.
+    /// The types that are searched; never empty.
+    pub(crate) places: &'a [Place],
+    /// The facts of the first.
     pub(crate) facts: &'a TypeFacts,
-    pub(crate) rules: &'s Rules<'a>,
+    pub(crate) grants: &'a Grants,
     /// The absolute URL that means this server.
-    pub(crate) home: &'s str,
+    pub(crate) home: &'a str,
+    pub(crate) arena: &'a Arena,
+    pub(crate) operation: &'a Operation,
+    /// Whether the path is a whole compartment, which narrows by itself (D4).
+    pub(crate) in_compartment: bool,
+    /// Whether `_type` names the types that are searched (D2).
+    pub(crate) types_named: bool,
+    /// The operation's index, by which lists of fields are found.
+    pub(crate) index: u32,
+}
+
+impl<'a> Scene<'a> {
+    /// Whether more than one type is searched.
+    pub(crate) const fn is_several(&self) -> bool {
+        self.places.len() > 1
+    }
+
+    /// A search parameter that every type searched has, with the same kind, and whether it names the owner on each (D3).
+    pub(crate) fn parameter(&self, code: &str) -> Option<(&'a SearchParameter, bool)> {
+        let (first, rest) = self.places.split_first()?;
+        let (parameter, mut owner) = self.engine.parameter_at(*first, code)?;
+        for place in rest {
+            let (other, owns) = self.engine.parameter_at(*place, code)?;
+            if other.kind != parameter.kind {
+                return None;
+            }
+            owner &= owns;
+        }
+        Some((parameter, owner))
+    }
+
+    /// Whether every type searched has that standing.
+    pub(crate) fn is_all(&self, standing: Standing) -> bool {
+        self.places.iter().all(|place| self.engine.kind(*place).is_some_and(|kind| kind.standing == standing))
+    }
 }
 
 /// The query of an operation outside FHIR: what the document declares for it.
-pub(crate) fn declared(call: &Call<'_>, operation: &Operation, trace: &mut Trace) -> Result<String, Denial> {
-    let mut kept = Vec::new();
+pub(crate) fn declared<'a>(
+    call: &Call<'a>,
+    operation: &Operation,
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> Result<&'a str, Denial> {
+    let mut kept = arena.list_of(call.parameters.len());
     for one in call.parameters.iter().filter(|one| !one.form) {
         if operation.query.iter().any(|name| **name == *one.name) {
-            kept.push((&*one.name, &*one.value));
-        } else if one.name.starts_with('_') || operation.query.iter().any(|name| name.eq_ignore_ascii_case(&one.name)) {
+            trace.used.push(one.name.into());
+            kept.push((one.name, one.value));
+        } else if one.name.starts_with('_') || operation.query.iter().any(|name| name.eq_ignore_ascii_case(one.name)) {
             return Err(Denial::new(Phase::Query, Reason::UnknownParameter));
         } else {
-            drop_parameter(&one.name, trace);
+            drop_parameter(one.name, trace);
         }
     }
-    Ok(encode(kept.into_iter()))
+    Ok(encode(&kept, arena))
 }
 
 /// The query of a path that needs no token; of a `public` one, only what shapes its answer.
 ///
 /// No page of another's search comes out of it: some upstreams serve pages at any path that names one.
-pub(crate) fn open(engine: &Engine, call: &Call<'_>, public: bool, trace: &mut Trace) -> Result<String, Denial> {
-    let mut kept = Vec::new();
+pub(crate) fn open<'a>(
+    engine: &Engine,
+    call: &Call<'a>,
+    public: bool,
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> Result<&'a str, Denial> {
+    let mut kept = arena.list_of(call.parameters.len());
     for one in call.parameters.iter().filter(|one| !one.form) {
-        if engine.is_fhir() && class::is_paging(&one.name) {
+        if engine.is_fhir() && class::is_paging(one.name) {
             return Err(class::refused());
         }
-        if !public || one.name == "mode" || shape::is_shape(&one.name) {
-            kept.push((&*one.name, &*one.value));
+        if !public || one.name == "mode" || shape::is_shape(one.name) {
+            kept.push((one.name, one.value));
         } else {
-            drop_parameter(&one.name, trace);
+            drop_parameter(one.name, trace);
         }
     }
-    Ok(encode(kept.into_iter()))
+    Ok(encode(&kept, arena))
 }
 
 /// The query of a read or a create.
-pub(crate) fn shape_only(
-    engine: &Engine,
-    call: &Call<'_>,
-    resource_type: &str,
-    rules: &Rules<'_>,
-    trace: &mut Trace,
-) -> Result<Shaped, Denial> {
-    let mut shape = Shape::default();
+pub(crate) fn shape_only<'a>(
+    engine: &'a Engine,
+    call: &Call<'a>,
+    places: &[Place],
+    grants: &'a Grants,
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> Result<Shaped<'a>, Denial> {
+    let mut shape = Shape::new(arena);
     for one in &call.parameters {
-        if shape::is_shape(&one.name) {
+        if shape::is_shape(one.name) {
             shape.add(one, trace)?;
-        } else if one.name.starts_with('_') || shape::differs_in_case(&one.name) {
+        } else if class::is_escape(one.name) {
+            return Err(class::refused());
+        } else if one.name.starts_with('_') || shape::differs_in_case(one.name) {
             return Err(class::unknown());
         } else {
-            drop_parameter(&one.name, trace);
+            drop_parameter(one.name, trace);
         }
     }
     if shape.counts_only() {
         return Err(class::refused());
     }
-    trace.ignored.push("meta.security".to_owned());
-    let facts = engine.facts(resource_type).ok_or(Denial::new(Phase::Query, Reason::Internal))?;
-    let added = shape.need(engine, rules, &[facts], trace);
-    let pairs = shape.pairs();
-    let query = encode(pairs.iter().map(|(name, value)| (*name, &**value)));
-    Ok(Shaped { query, added, partial: shape.is_partial() })
+    note_labels(engine, trace);
+    let added = shape.need(engine, grants, places, trace);
+    let mut pairs = arena.list_of(4);
+    shape.pairs(&mut pairs);
+    Ok(Shaped { query: encode(&pairs, arena), added, partial: shape.is_partial() })
 }
 
-/// A search of one type.
-pub(crate) fn search(
-    scene: &Scene<'_, '_>,
-    call: &Call<'_>,
-    operation: &Operation,
-    fitting: &[usize],
-    trace: &mut Trace,
-) -> Result<Planned, Denial> {
-    let Scene { engine, facts, rules, .. } = *scene;
-    let mut shape = Shape::default();
+/// A search of one type, or of several that have these facts in common.
+pub(crate) fn search<'a>(
+    scene: &Scene<'a>,
+    call: &Call<'a>,
+    fitting: &[u16],
+    trace: &mut Trace<'a>,
+) -> Result<Planned<'a>, Denial> {
+    let Scene { engine, grants, arena, places, .. } = *scene;
+    let mut shape = Shape::new(arena);
     let mut includes = include::Includes::default();
-    let mut judged: Vec<(&Parameter<'_>, Class<'_>)> = Vec::with_capacity(call.parameters.len());
+    let mut judged: List<'a, (Parameter<'a>, Class<'a>)> = arena.list_of(call.parameters.len());
     for one in &call.parameters {
-        match class::of(engine, facts, operation, one)? {
-            Class::Unknown | Class::Empty => drop_parameter(&one.name, trace),
+        match class::of(scene, one)? {
+            Class::Unknown | Class::Empty => drop_parameter(one.name, trace),
             Class::Shape => shape.add(one, trace)?,
             Class::Include { reverse, iterate } => includes.add(scene, one, reverse, iterate)?,
-            class => judged.push((one, class)),
+            class => judged.push((*one, class)),
         }
     }
-    let permits = Permits::of(scene, &judged, fitting)?;
+    let permits = Permits::of(scene, &judged, &call.parameters, fitting, trace)?;
     let narrowed = narrow::narrow(scene, &permits);
     if narrowed.inexact && shape.counts() {
         return Err(class::refused());
     }
     let kept = includes.decide(scene, trace)?;
-    let involved: Vec<&TypeFacts> =
-        std::iter::once(facts).chain(kept.types().filter_map(|name| engine.facts(name))).collect();
-    let added = shape.need(engine, rules, &involved, trace);
+    let mut involved = arena.list_of(places.len() + kept.included.len() + kept.reverse.len());
+    involved.extend_from_slice(places);
+    involved.extend(kept.included.iter().chain(&kept.reverse).filter_map(|name| engine.place(name)));
+    let added = shape.need(engine, grants, &involved, trace);
 
-    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    let mut pairs = arena.list_of(call.parameters.len() + 2);
     for (one, class) in &judged {
         if narrowed.replaces(class) {
             continue;
         }
-        note(&one.name, class, trace);
-        pairs.push((&one.name, &one.value));
+        note(one.name, class, trace);
+        pairs.push((one.name, one.value));
     }
-    let shaped = shape.pairs();
-    pairs.extend(kept.pairs.iter().map(|(name, value)| (*name, value.as_str())));
-    pairs.extend(shaped.iter().map(|(name, value)| (*name, &**value)));
+    pairs.extend(kept.pairs.iter().map(|(name, value)| (*name, arena.text(value))));
+    shape.pairs(&mut pairs);
     for (name, value) in &narrowed.added {
-        trace.used.push(name.clone());
-        trace.obligations.push(Obligation::AddQuery(name.clone().into(), value.clone().into()));
+        trace.used.push((*name).into());
+        trace.obligations.push(Obligation::AddQuery((*name).into(), (*value).into()));
         pairs.push((name, value));
     }
-    trace.ignored.push("meta.security".to_owned());
-    let query = encode(pairs.into_iter());
+    note_labels(engine, trace);
+    let query = encode(&pairs, arena);
+    let mut types = arena.list_of(places.len());
+    types.extend(places.iter().filter_map(|place| engine.facts_at(*place)).map(|facts| facts.name.as_str()));
+    let texts = |names: &[String]| {
+        let mut list = arena.list_of(names.len());
+        list.extend(names.iter().map(|name| arena.text(name)));
+        &*list.into_bump_slice()
+    };
     let search = Search {
-        resource_type: facts.name.to_string(),
+        types: types.into_bump_slice(),
         inexact: narrowed.inexact,
         added,
         partial: shape.is_partial(),
-        included: kept.included,
-        reverse: kept.reverse,
-        link: query.clone(),
+        included: texts(&kept.included),
+        reverse: texts(&kept.reverse),
+        link: query,
     };
     // A search by POST has one place for its parameters, whichever the client used.
-    let (query, form) = if call.form { (String::new(), Some(query)) } else { (query, None) };
-    Ok(Planned { query, form, search, permitting: permits.rules })
+    let (query, form) = if call.form { ("", Some(query)) } else { (query, None) };
+    Ok(Planned { query, form, search, permitting: permits.rules.into_bump_slice() })
 }
 
-impl Permits {
-    /// Judges the parameters for each rule by itself; of the denials, the one that got furthest.
-    ///
-    /// Only its context makes one rule's judgement differ from another's, so there are two at most.
-    fn of<'a>(
-        scene: &Scene<'_, 'a>,
-        judged: &[(&Parameter<'_>, Class<'a>)],
-        fitting: &[usize],
-    ) -> Result<Self, Denial> {
-        let reach = join::Reach::default();
-        let (mut own, mut other) = (None, None);
-        let mut permits = Self::default();
-        let mut furthest: Option<Denial> = None;
-        for index in fitting {
-            let Some(rule) = scene.rules.list.get(*index) else { continue };
-            let outcome = if rule.is_patient() { &mut own } else { &mut other };
-            match outcome.get_or_insert_with(|| permit(scene, &reach, rule.is_patient(), judged)) {
-                Ok(_) => permits.rules.push(*index),
-                Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(*denial),
-                Err(_) => {}
-            }
-        }
-        if permits.rules.is_empty() {
-            return Err(furthest.unwrap_or(Denial::new(Phase::Query, Reason::Internal)));
-        }
-        permits.own = own.and_then(Result::ok);
-        permits.other = other.and_then(Result::ok);
-        Ok(permits)
+/// Labels that nobody looks at are passed over (K42).
+pub(crate) fn note_labels(engine: &Engine, trace: &mut Trace<'_>) {
+    if !engine.enforces_labels() {
+        trace.ignored.push("meta.security".into());
     }
-}
-
-/// What the rules of one kind, those limited to the patient or those that are not, make of a search.
-fn permit<'a>(
-    scene: &Scene<'_, 'a>,
-    reach: &join::Reach<'a>,
-    patient: bool,
-    judged: &[(&Parameter<'_>, Class<'a>)],
-) -> Result<Permit, Denial> {
-    let mut permit = Permit::default();
-    for (place, (one, class)) in judged.iter().enumerate() {
-        let step = u8::try_from(place + 1).unwrap_or(u8::MAX - 1).min(u8::MAX - 1);
-        let outcome = match class {
-            Class::Ownership { parameter, modifier } if patient => {
-                ownership::prove(scene, parameter, *modifier, &one.value).map(|proven| {
-                    if proven {
-                        permit.proven.push((*parameter.name).to_owned());
-                    }
-                })
-            }
-            Class::Join => join::check(scene, reach, patient, one, &mut permit.hops),
-            _ => Ok(()),
-        };
-        outcome.map_err(|denial| denial.at(step))?;
-    }
-    if patient {
-        narrow::required(scene, &permit).map_err(|denial| denial.at(u8::MAX))?;
-    }
-    Ok(permit)
 }
 
 /// Writes down what a parameter was to the decision.
-fn note(name: &str, class: &Class<'_>, trace: &mut Trace) {
+fn note<'a>(name: &'a str, class: &Class<'_>, trace: &mut Trace<'a>) {
     let list = if matches!(class, Class::Sort) { &mut trace.ignored } else { &mut trace.used };
-    list.push(name.to_owned());
+    list.push(name.into());
 }
 
-fn drop_parameter(name: &str, trace: &mut Trace) {
-    trace.ignored.push(name.to_owned());
-    trace.obligations.push(Obligation::DropQuery(name.to_owned().into()));
+pub(crate) fn drop_parameter<'a>(name: &'a str, trace: &mut Trace<'a>) {
+    trace.ignored.push(name.into());
+    trace.obligations.push(Obligation::DropQuery(name.into()));
 }

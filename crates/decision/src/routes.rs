@@ -3,10 +3,8 @@
 //! Invariant: the most literal template wins, segment by segment from the left, and only then the
 //! method counts: `GET /Patient/_search` is never a read of an instance named `_search`.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use policy::operation::{Method, Operation, Segment};
+use rustc_hash::FxHashMap;
 
 /// The tree, as an arena; the root is the first node.
 #[derive(Debug)]
@@ -18,7 +16,7 @@ pub(crate) struct Routes {
 
 #[derive(Debug, Default)]
 struct Node {
-    literals: BTreeMap<Box<str>, usize>,
+    literals: FxHashMap<Box<str>, usize>,
     parameters: Vec<Parameter>,
     rests: Vec<(Box<str>, usize)>,
     operations: Vec<(Method, u32)>,
@@ -49,16 +47,16 @@ impl Routes {
     }
 
     /// The operations of the path with these segments, by method; none if no template fits.
-    pub(crate) fn find(&self, path: &[Cow<'_, str>]) -> Option<&[(Method, u32)]> {
+    pub(crate) fn find(&self, path: &[&str]) -> Option<&[(Method, u32)]> {
         self.descend(0, path)
     }
 
-    fn descend(&self, at: usize, path: &[Cow<'_, str>]) -> Option<&[(Method, u32)]> {
+    fn descend(&self, at: usize, path: &[&str]) -> Option<&[(Method, u32)]> {
         let node = self.nodes.get(at)?;
         let Some((segment, rest)) = path.split_first() else {
             return (!node.operations.is_empty()).then_some(&node.operations);
         };
-        if let Some(found) = node.literals.get(&**segment).and_then(|next| self.descend(*next, rest)) {
+        if let Some(found) = node.literals.get(*segment).and_then(|next| self.descend(*next, rest)) {
             return Some(found);
         }
         let reserved = self.fhir && segment.starts_with(['_', '$']);
@@ -127,7 +125,7 @@ mod tests {
                 headers: Vec::new(),
             })
             .collect();
-        let path: Vec<Cow<'_, str>> = path.split('/').skip(1).filter(|part| !part.is_empty()).map(Cow::from).collect();
+        let path: Vec<&str> = path.split('/').skip(1).filter(|part| !part.is_empty()).collect();
         let routes = Routes::new(&operations, true);
         let (_, index) = routes.find(&path)?.first().copied()?;
         operations.get(index as usize).map(|operation| operation.template.to_string())

@@ -1,4 +1,4 @@
-//! Phase 4: the rules that a token gives, and those of them that fit a request.
+//! Phase 4: the rules that a caller has, and those of them that fit a request.
 //!
 //! Invariant: a rule is used whole. Whatever narrows it (a ceiling, the roles that bound `user/`
 //! scopes) makes a narrower rule; nothing ever joins the context of one rule with the type of another.
@@ -6,122 +6,277 @@
 mod collect;
 mod fit;
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use policy::id::RoleId;
+use policy::condition::Condition;
+use policy::id::AccountId;
 use policy::letters::Letters;
-use policy::operation::Method;
-use policy::scope::{Constraint, Context, Scope, Types};
+use policy::operation::{Interaction, Method};
+use policy::reason::Reason;
+use policy::role::Field;
+use policy::scope::{Constraint, Context};
+use policy::settings::Confidentiality;
 
 use crate::Engine;
+use crate::engine::{On, Place};
 
-pub(crate) use collect::collect;
-pub(crate) use fit::{Asked, fitting};
+pub(crate) use fit::{Asked, Group, fitting, fitting_all};
 
-/// Types that carry security: to write them a scope names them, `*` is not enough.
-const SECURITY_TYPES: &[&str] = &["AccessPolicy", "AuditEvent", "Consent", "Provenance", "Subscription"];
+/// The rules of one caller under one bundle: worked out once for a token, and used for each of its requests.
+///
+/// Invariant: they hold for the engine that made them, and for no other.
+#[derive(Debug)]
+pub struct Grants {
+    /// Those that count, in the token's order.
+    pub(crate) list: Vec<Rule>,
+    /// `patient/` rules that would count if the token named a patient.
+    pub(crate) waiting: Vec<Rule>,
+    /// Whether the caller has any permission, before ceilings.
+    pub(crate) any: bool,
+    /// The patient context.
+    pub(crate) patient: Option<Box<str>>,
+    /// The patient context as a reference: `Patient/ME`.
+    pub(crate) patient_reference: Box<str>,
+    /// The Account that the caller belongs to.
+    pub(crate) account: Option<AccountId>,
+    /// The caller's tags, if its issuer is trusted for them.
+    pub(crate) tags: BTreeMap<Box<str>, Vec<Box<str>>>,
+    /// What the caller may see at most, where labels are enforced.
+    pub(crate) clearance: Confidentiality,
+    /// Why there is no caller.
+    pub(crate) refusal: Option<Reason>,
+    /// What Basic credentials hold on the required resource, where they came.
+    pub(crate) basic: Option<Access>,
+}
+
+/// What Basic credentials give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
 
 /// What one scope or role gives.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule<'a> {
-    source: Source<'a>,
+pub(crate) struct Rule {
+    /// Its name in decision and audit.
+    pub(crate) name: Box<str>,
+    source: Source,
     /// Whose data; none for a role of operations.
     pub(crate) context: Option<Context>,
-    gives: Gives<'a>,
+    gives: Gives,
     /// What every resource must match, all of them.
-    pub(crate) constraints: Cow<'a, [Constraint]>,
-    /// Sets of operations, ascending, that it counts in only.
-    within: Vec<&'a [u32]>,
+    pub(crate) constraints: Vec<Constraint>,
+    /// Sets of operations that it counts in only.
+    within: Vec<Operations>,
 }
 
-#[derive(Clone, Debug)]
-enum Source<'a> {
-    Scope(Cow<'a, Scope>),
-    Role(RoleId),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Scope,
+    Role(u32),
+    Extension,
     Default,
+    Basic,
+}
+
+/// The types that a scope names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Types {
+    All,
+    One(Place),
+    /// One that the Service does not have.
+    None,
 }
 
 #[derive(Clone, Debug)]
-enum Gives<'a> {
+enum Gives {
     Letters(Types, Letters),
-    Operations(&'a [u32]),
+    Operations(Operations),
     EveryGet,
+    Access(Access),
 }
 
-/// The rules of one token.
-#[derive(Debug, Default)]
-pub(crate) struct Rules<'a> {
-    /// Those that count, in the token's order.
-    pub(crate) list: Vec<Rule<'a>>,
-    /// `patient/` rules that would count if the token named a patient.
-    pub(crate) waiting: Vec<Rule<'a>>,
-    /// Whether the token carries any permission, before ceilings.
-    pub(crate) any: bool,
-    /// The patient context.
-    pub(crate) patient: Option<&'a str>,
+/// A set of operations, and what they count as on each type.
+#[derive(Clone, Debug)]
+struct Operations {
+    set: Set,
+    /// Sorted by place.
+    on: Vec<(Place, Letters)>,
+    everywhere: Letters,
 }
 
-impl Rule<'_> {
-    /// Its name in decision and audit.
-    pub(crate) fn name(&self) -> String {
-        match &self.source {
-            Source::Scope(scope) => scope.to_string(),
-            Source::Role(id) => id.to_string(),
-            Source::Default => "default_user_role".to_owned(),
+#[derive(Clone, Copy, Debug)]
+enum Set {
+    Role(u32),
+    Extension(u32),
+}
+
+impl Operations {
+    fn new(engine: &Engine, set: Set) -> Self {
+        let mut operations = Self { set, on: Vec::new(), everywhere: Letters::NONE };
+        let mut on: BTreeMap<Place, Letters> = BTreeMap::new();
+        for given in set.list(engine).iter().filter_map(|index| engine.given(*index)) {
+            match given.on {
+                On::Nothing => {}
+                On::Every => operations.everywhere = operations.everywhere | given.letters,
+                On::One(place) => {
+                    let letters = on.entry(place).or_insert(Letters::NONE);
+                    *letters = *letters | given.letters;
+                }
+            }
         }
+        operations.on = on.into_iter().collect();
+        operations
     }
 
+    fn letters(&self, place: Place) -> Letters {
+        let own = self.on.binary_search_by_key(&place, |(known, _)| *known).ok().and_then(|index| self.on.get(index));
+        own.map_or(self.everywhere, |(_, letters)| self.everywhere | *letters)
+    }
+
+    fn contains(&self, engine: &Engine, index: u32) -> bool {
+        self.set.list(engine).binary_search(&index).is_ok()
+    }
+}
+
+impl Set {
+    fn list(self, engine: &Engine) -> &[u32] {
+        match self {
+            Self::Role(role) => engine.role_at(role).map(|role| &*role.operations),
+            Self::Extension(index) => usize::try_from(index)
+                .ok()
+                .and_then(|index| engine.parts().extension_scopes.get(index))
+                .map(|scope| &*scope.operations),
+        }
+        .unwrap_or_default()
+    }
+}
+
+impl Rule {
     /// Whether it reaches one patient's data only.
     pub(crate) fn is_patient(&self) -> bool {
         self.context == Some(Context::Patient)
     }
 
-    /// Whether it reaches every resource of its types.
+    /// Whether it reaches every resource of its types, tags and labels apart.
     pub(crate) fn is_unconstrained(&self) -> bool {
         !self.is_patient() && self.constraints.is_empty()
     }
 
     /// Whether it names operations, and so has no context.
     pub(crate) const fn is_role(&self) -> bool {
-        matches!(self.gives, Gives::Operations(_) | Gives::EveryGet)
+        !matches!(self.gives, Gives::Letters(..))
     }
 
-    /// Whether it gives read or search (or both, as asked) on a type, for joins, includes and answers.
-    pub(crate) fn gives(&self, engine: &Engine, name: &str, letters: Letters) -> bool {
+    /// Its `where`.
+    pub(crate) fn condition<'e>(&self, engine: &'e Engine) -> Option<&'e Condition> {
+        match self.source {
+            Source::Role(role) => engine.role_at(role)?.condition.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The only fields that it lets this operation carry; none: any.
+    pub(crate) fn fields<'e>(&self, engine: &'e Engine, operation: u32) -> Option<&'e [Field]> {
+        let Source::Role(role) = self.source else { return None };
+        let lists = &engine.role_at(role)?.fields;
+        let index = lists.binary_search_by_key(&operation, |list| list.operation).ok()?;
+        lists.get(index).map(|list| &*list.fields)
+    }
+
+    /// Whether tags bind it (D20).
+    pub(crate) fn is_tagged(&self, engine: &Engine) -> bool {
+        match self.condition(engine) {
+            Some(condition) => condition.reads_resource(),
+            None => engine.tags_bind && self.source != Source::Basic,
+        }
+    }
+
+    /// Whether only the rule itself decides: no context, no constraint, no tags, no list of fields, no labels (D5).
+    pub(crate) fn is_plain(&self, engine: &Engine, operation: u32) -> bool {
+        self.is_unconstrained()
+            && !self.is_tagged(engine)
+            && !engine.enforces_labels()
+            && self.fields(engine, operation).is_none()
+    }
+
+    /// Whether it gives these letters on a type, for joins, includes and answers.
+    pub(crate) fn gives_at(&self, place: Place, letters: Letters) -> bool {
         let own = match &self.gives {
-            Gives::Letters(types, own) if types.covers(name) => *own,
+            Gives::Letters(Types::All, own) => *own,
+            Gives::Letters(Types::One(one), own) if *one == place => *own,
             Gives::Letters(..) => Letters::NONE,
-            Gives::Operations(operations) => engine.letters_on(operations, name),
+            Gives::Operations(operations) => operations.letters(place),
             Gives::EveryGet => Letters::READ | Letters::SEARCH,
+            Gives::Access(access) if access.read => Letters::READ | Letters::SEARCH,
+            Gives::Access(_) => Letters::NONE,
         };
-        own.contains(letters) && self.within.iter().all(|within| engine.letters_on(within, name).contains(letters))
+        own.contains(letters) && self.within.iter().all(|within| within.letters(place).contains(letters))
     }
 
-    /// Whether it is a role that names this operation.
-    pub(crate) fn names(&self, index: u32) -> bool {
-        matches!(&self.gives, Gives::Operations(operations) if operations.binary_search(&index).is_ok())
-            && self.within.iter().all(|within| within.binary_search(&index).is_ok())
+    /// The same by the type's name.
+    pub(crate) fn gives(&self, engine: &Engine, name: &str, letters: Letters) -> bool {
+        engine.place(name).is_some_and(|place| self.gives_at(place, letters))
     }
 
-    /// Whether it is a scope that gives these letters on any type.
-    fn has_somewhere(&self, letters: Letters) -> bool {
-        matches!(&self.gives, Gives::Letters(_, own) if !letters.is_empty() && own.contains(letters))
+    /// Whether it is a scope on `*` that gives these letters.
+    pub(crate) fn gives_everywhere(&self, letters: Letters) -> bool {
+        let own = match &self.gives {
+            Gives::Letters(Types::All, own) => own.contains(letters),
+            Gives::Access(access) => access.read,
+            _ => false,
+        };
+        own && self.within.iter().all(|within| within.everywhere.contains(letters))
+    }
+
+    /// Whether it is a role, or a scope of the Service's own, that names this operation.
+    pub(crate) fn names(&self, engine: &Engine, index: u32) -> bool {
+        let named = match &self.gives {
+            Gives::Operations(operations) => operations.contains(engine, index),
+            Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
+            _ => false,
+        };
+        named && self.is_within(engine, index)
+    }
+
+    fn is_within(&self, engine: &Engine, index: u32) -> bool {
+        self.within.iter().all(|within| within.contains(engine, index))
     }
 
     /// Whether it gives this operation: these letters on this type, or the operation itself.
-    fn gives_operation(&self, engine: &Engine, index: u32, name: Option<&str>, letters: Letters) -> bool {
+    pub(crate) fn gives_operation(&self, engine: &Engine, index: u32, place: Option<Place>, letters: Letters) -> bool {
         let own = match &self.gives {
-            Gives::Letters(types, own) => name.is_some_and(|name| {
+            Gives::Letters(types, own) => {
                 let writes = Letters::CREATE | Letters::UPDATE | Letters::DELETE;
-                let unnamed = *types == Types::All && SECURITY_TYPES.contains(&name);
-                types.covers(name)
-                    && !letters.is_empty()
-                    && own.contains(letters)
-                    && (!unnamed || (letters & writes).is_empty())
-            }),
-            Gives::Operations(operations) => operations.binary_search(&index).is_ok(),
+                let reaches = match (types, place) {
+                    (Types::All, Some(place)) => {
+                        (letters & writes).is_empty() || engine.kind(place).is_some_and(|kind| !kind.is_security)
+                    }
+                    (Types::One(one), Some(place)) => *one == place,
+                    _ => false,
+                };
+                reaches && !letters.is_empty() && own.contains(letters)
+            }
+            Gives::Operations(operations) => operations.contains(engine, index),
             Gives::EveryGet => engine.operation(index).is_some_and(|operation| operation.method == Method::Get),
+            Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
         };
-        own && self.within.iter().all(|within| within.binary_search(&index).is_ok())
+        own && self.is_within(engine, index)
+    }
+}
+
+impl Access {
+    /// Whether it allows an operation (D29).
+    pub(crate) fn allows(self, operation: &policy::operation::Operation) -> bool {
+        use Interaction as I;
+        let Some(fhir) = &operation.fhir else {
+            return if matches!(operation.method, Method::Get | Method::Head) { self.read } else { self.write };
+        };
+        match fhir.interaction {
+            I::Create | I::Update | I::Patch | I::Delete | I::Conditional => self.write,
+            I::Batch => self.read || self.write,
+            _ => self.read,
+        }
     }
 }

@@ -1,31 +1,32 @@
 //! Phase 2: whose request this is, and the few that need nobody's.
 
-use policy::bundle::Issuer;
-use policy::claims::Claims;
 use policy::decision::Phase;
 use policy::operation::Method;
 use policy::reason::Reason;
-use policy::request::{Caller, Request};
+use policy::request::Request;
 
 use crate::Engine;
 use crate::denial::Denial;
 use crate::normalise::Call;
+use crate::rules::Grants;
 
 /// How a request goes on after its credentials were looked at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Entry<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
     /// Answered by the gateway itself: `OPTIONS`.
     Local,
     /// What the standards open to everybody: `metadata`, `.well-known/*`.
     Public,
     /// A path that the Service opens to everybody.
     Excluded,
-    /// By this caller.
-    Caller(&'a Claims, &'a Issuer),
+    /// Without credentials, in development.
+    Development,
+    /// By a caller whose credentials count.
+    Caller,
 }
 
 /// Lets in who may go on.
-pub(crate) fn enter<'a>(engine: &Engine, request: &Request<'a>, call: &Call<'_>) -> Result<Entry<'a>, Denial> {
+pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, grants: &Grants) -> Result<Entry, Denial> {
     if call.method == Some(Method::Options) {
         return Ok(Entry::Local);
     }
@@ -37,20 +38,37 @@ pub(crate) fn enter<'a>(engine: &Engine, request: &Request<'a>, call: &Call<'_>)
     if call.path.is_some() && plain && engine.is_excluded(call.segments()) {
         return Ok(Entry::Excluded);
     }
-    match request.caller {
-        Caller::Verified(claims, issuer) => Ok(Entry::Caller(claims, issuer)),
-        Caller::Basic(_) | Caller::Both(..) => Err(Denial::new(Phase::Token, Reason::NotBuilt)),
-        Caller::Missing => Err(Denial::new(Phase::Token, Reason::NoToken)),
-        Caller::Refused(reason @ Reason::TwoCredentials) => Err(Denial::new(Phase::Token, reason)),
-        Caller::Refused(reason) => Err(Denial::new(Phase::Token, reason).with_status(401)),
+    match grants.refusal {
+        None => holds_resource(engine, call, grants).map(|()| Entry::Caller),
+        Some(Reason::NoToken) if is_development(engine, request.now) && plain && call.path.is_some() => {
+            Ok(Entry::Development)
+        }
+        Some(reason @ Reason::TwoCredentials) => Err(Denial::new(Phase::Token, reason)),
+        Some(reason) => Err(Denial::new(Phase::Token, reason).with_status(401)),
     }
+}
+
+/// With both kinds of credential the key has to hold what the request needs, before the token is asked (D30).
+fn holds_resource(engine: &Engine, call: &Call<'_>, grants: &Grants) -> Result<(), Denial> {
+    let Some(access) = grants.basic else { return Ok(()) };
+    let held = match call.operation(engine) {
+        Some((_, operation)) => access.allows(operation),
+        None => access.read || access.write,
+    };
+    if held { Ok(()) } else { Err(Denial::new(Phase::Token, Reason::NoRule)) }
+}
+
+/// Whether requests without credentials are let in now (I41); never in a production Service.
+fn is_development(engine: &Engine, now: i64) -> bool {
+    let settings = engine.settings();
+    !settings.production && settings.unauthenticated_until.is_some_and(|until| now < until)
 }
 
 fn is_public(engine: &Engine, call: &Call<'_>) -> bool {
     let path = call.segments();
     let public = match path {
-        [only] => engine.is_fhir() && only == "metadata",
-        [first, _, ..] => first == ".well-known",
+        [only] => engine.is_fhir() && *only == "metadata",
+        [first, _, ..] => *first == ".well-known",
         [] => false,
     };
     public && call.method == Some(Method::Get)

@@ -1,14 +1,15 @@
 //! The request that goes upstream: path, query and headers rebuilt from what was read, nothing copied unseen.
 
-use std::fmt::Write as _;
-
+use bumpalo::collections::{String as Text, Vec as List};
 use policy::decision::{Obligation, Upstream, UpstreamHeader};
 use policy::operation::{FhirOperation, Method, Operation};
 use policy::request::Request;
 
 use crate::Engine;
+use crate::arena::Arena;
 use crate::judge::Trace;
 use crate::normalise::Call;
+use crate::query::Pair;
 
 /// Headers that go upstream in every Service.
 const PASSED: &[&str] = &["traceparent", "tracestate"];
@@ -45,152 +46,189 @@ const NEVER: &[&str] = &[
 const NOTED: &[&str] = &["if-match", "if-modified-since", "if-none-match", "range"];
 
 /// What stands in a path segment as it is, beside letters and digits (RFC 3986 section 3.3).
-const SEGMENT: &[u8] = b"-._~$@:*!'()+,=&";
+const SEGMENT: [bool; 256] = plain(b"-._~$@:*!'()+,=&");
+/// What stands in the name of a parameter as it is.
+const NAME: [bool; 256] = plain(b"-._~:");
+/// What stands in the value of a parameter as it is.
+const VALUE: [bool; 256] = plain(b"-._~:,/$*");
+
+/// Letters, digits and these marks.
+const fn plain(marks: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let is_word = (byte as u8).is_ascii_alphanumeric();
+        table[byte] = is_word;
+        byte += 1;
+    }
+    let mut index = 0;
+    while index < marks.len() {
+        table[marks[index] as usize] = true;
+        index += 1;
+    }
+    table
+}
 
 /// What goes upstream where the answer is not checked.
-pub(crate) fn plain(
+pub(crate) fn plainly<'a>(
     engine: &Engine,
-    request: &Request<'_>,
-    call: &Call<'_>,
+    request: &Request<'a>,
+    call: &Call<'a>,
     operation: Option<&Operation>,
-    trace: &mut Trace,
-) -> Upstream<'static> {
-    let mut headers = passed(request, operation, PASSED_PLAIN, trace);
-    if engine.is_fhir() && call.segments().first().is_some_and(|first| first == "metadata") {
+    query: &'a str,
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> Upstream<'a> {
+    let mut headers = passed(request, operation, PASSED_PLAIN, arena, trace);
+    if engine.is_fhir() && call.segments().first() == Some(&"metadata") {
         headers.retain(|(name, _)| name != "accept");
         headers.push(("accept".into(), call.accept.as_bytes().into()));
     }
-    let pairs = call.parameters.iter().filter(|one| !one.form).map(|one| (&*one.name, &*one.value));
-    Upstream { method: call.method.unwrap_or(Method::Get), path: path(call).into(), query: encode(pairs).into(), body: None, headers: headers.into() }
+    Upstream {
+        method: call.method.unwrap_or(Method::Get),
+        path: path(call.segments(), arena).into(),
+        query: query.into(),
+        body: None,
+        headers: (&*headers.into_bump_slice()).into(),
+    }
+}
+
+/// What a FHIR interaction sends upstream beside its path.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sends<'a> {
+    pub(crate) query: &'a str,
+    /// The form of a search by POST.
+    pub(crate) form: Option<&'a str>,
+    /// The type of the body, where it goes as it came.
+    pub(crate) media: Option<&'static str>,
+    /// Headers of our own.
+    pub(crate) headers: &'a [(&'static str, &'a str)],
 }
 
 /// What goes upstream for a FHIR interaction.
-pub(crate) fn fhir(
-    request: &Request<'_>,
-    call: &Call<'_>,
+pub(crate) fn fhir<'a>(
+    request: &Request<'a>,
+    call: &Call<'a>,
     operation: &Operation,
-    query: String,
-    form: Option<String>,
-    trace: &mut Trace,
-) -> Upstream<'static> {
-    let mut headers = passed(request, Some(operation), &[], trace);
+    sends: Sends<'a>,
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> Upstream<'a> {
+    let mut headers = passed(request, Some(operation), &[], arena, trace);
     headers.push(("accept".into(), call.accept.as_bytes().into()));
-    if form.is_some() {
+    if sends.form.is_some() {
         headers.push(("content-type".into(), b"application/x-www-form-urlencoded".into()));
-    } else if !request.body.is_empty() {
-        headers.push(("content-type".into(), b"application/fhir+json".into()));
+    } else if let Some(media) = sends.media {
+        headers.push(("content-type".into(), media.as_bytes().into()));
     }
-    if call.prefer.present && call.method == Some(Method::Get) || call.form {
-        strip(trace, request, "prefer");
+    headers.extend(sends.headers.iter().map(|(name, value)| ((*name).into(), value.as_bytes().into())));
+    if call.prefer.present && (call.method == Some(Method::Get) || call.form) {
+        strip(trace, "prefer");
     }
-    Upstream { method: operation.method, path: path(call).into(), query: query.into(), body: form.map(Into::into), headers: headers.into() }
-}
-
-/// Sets what a create prefers: nothing comes back to a caller whose rules do not let it read.
-pub(crate) fn prefer(upstream: &mut Upstream<'_>, call: &Call<'_>, reads: bool, trace: &mut Trace) {
-    let value = match (reads, call.prefer.returns) {
-        (false, _) => "minimal",
-        (true, Some(value)) => value,
-        (true, None) => return,
-    };
-    let header = format!("return={value}");
-    if call.prefer.returns != Some(value) {
-        trace.obligations.push(Obligation::SetHeader("prefer".into(), header.clone().into()));
+    Upstream {
+        method: operation.method,
+        path: path(call.segments(), arena).into(),
+        query: sends.query.into(),
+        body: sends.form.map(Into::into),
+        headers: (&*headers.into_bump_slice()).into(),
     }
-    upstream.headers.to_mut().push(("prefer".into(), header.into_bytes().into()));
-}
-
-/// Whether a create depends on a search (`If-None-Exist`).
-pub(crate) fn is_conditional(request: &Request<'_>) -> bool {
-    request.headers.iter().any(|header| header.name == "if-none-exist")
 }
 
 /// What stands in the path before FHIR's own part, encoded; mostly nothing.
-pub(crate) fn prefix(call: &Call<'_>, fhir: &FhirOperation) -> String {
+pub(crate) fn prefix<'a>(call: &Call<'a>, fhir: &FhirOperation, arena: &'a Arena) -> &'a str {
     let path = call.segments();
-    let searched = path.last().is_some_and(|last| last == "_search");
+    let searched = path.last() == Some(&"_search");
     let depth = match fhir.id_segment.and_then(|index| usize::try_from(index).ok()) {
         Some(id) => id.saturating_sub(1),
         None => path.len().saturating_sub(if searched { 2 } else { 1 }),
     };
-    let mut out = String::new();
-    for segment in path.iter().take(depth) {
-        out.push('/');
-        escape(segment, SEGMENT, &mut out);
+    match path.get(..depth) {
+        Some(before) if !before.is_empty() => encoded(before, arena),
+        _ => "",
     }
-    out
 }
 
-fn passed(
-    request: &Request<'_>,
+fn passed<'a>(
+    request: &Request<'a>,
     operation: Option<&Operation>,
     extra: &[&str],
-    trace: &mut Trace,
-) -> Vec<UpstreamHeader<'static>> {
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> List<'a, UpstreamHeader<'a>> {
     let own = ["accept", "content-type", "prefer"];
     let declared = |name: &str| {
-        operation.is_some_and(|operation| operation.headers.binary_search_by(|one| (**one).cmp(name)).is_ok())
-            && !own.contains(&name)
+        operation.is_some_and(|operation| {
+            !operation.headers.is_empty() && operation.headers.binary_search_by(|one| (**one).cmp(name)).is_ok()
+        }) && !own.contains(&name)
             && !NOTED.contains(&name)
             && !name.starts_with("x-forwarded-")
     };
-    let mut headers = Vec::new();
+    let mut headers = arena.list_of(4);
     for header in request.headers {
         let name = header.name;
-        let goes = (PASSED.contains(&name) || extra.contains(&name) || declared(name))
-            && !NEVER.contains(&name)
-            && !name.contains('_');
-        if goes {
-            headers.push((name.to_owned().into(), header.value.to_vec().into()));
+        let goes = PASSED.contains(&name) || extra.contains(&name) || declared(name);
+        if goes && !NEVER.contains(&name) && !name.contains('_') {
+            headers.push((name.into(), header.value.into()));
         } else if NOTED.contains(&name) {
-            strip(trace, request, name);
+            strip(trace, name);
         }
     }
     headers
 }
 
-fn strip(trace: &mut Trace, request: &Request<'_>, name: &str) {
-    let note = Obligation::StripHeader(name.to_owned().into());
-    if request.headers.iter().any(|header| header.name == name) && !trace.obligations.contains(&note) {
+pub(crate) fn strip<'a>(trace: &mut Trace<'a>, name: &'a str) {
+    let note = Obligation::StripHeader(name.into());
+    if !trace.obligations.contains(&note) {
         trace.obligations.push(note);
     }
 }
 
 /// The path below the base, encoded anew.
-fn path(call: &Call<'_>) -> String {
-    if call.segments().is_empty() {
-        return "/".to_owned();
-    }
-    let mut out = String::with_capacity(64);
-    for segment in call.segments() {
+pub(crate) fn path<'a>(segments: &[&'a str], arena: &'a Arena) -> &'a str {
+    if segments.is_empty() { "/" } else { encoded(segments, arena) }
+}
+
+fn encoded<'a>(segments: &[&str], arena: &'a Arena) -> &'a str {
+    let mut out = arena.builder(segments.iter().map(|segment| segment.len() + 1).sum());
+    for segment in segments {
         out.push('/');
-        escape(segment, SEGMENT, &mut out);
+        escape(segment, &SEGMENT, &mut out);
     }
-    out
+    out.into_bump_str()
 }
 
 /// A query or form, encoded anew.
-pub(crate) fn encode<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
-    let mut out = String::new();
-    for (name, value) in pairs {
-        if !out.is_empty() {
+pub(crate) fn encode<'a>(pairs: &[Pair<'_>], arena: &'a Arena) -> &'a str {
+    if pairs.is_empty() {
+        return "";
+    }
+    let mut out = arena.builder(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        if index > 0 {
             out.push('&');
         }
-        escape(name, b"-._~:", &mut out);
+        escape(name, &NAME, &mut out);
         out.push('=');
-        escape(value, b"-._~:,/$*", &mut out);
+        escape(value, &VALUE, &mut out);
     }
-    out
+    out.into_bump_str()
 }
 
-/// Percent-encodes all but letters, digits and `plain`.
-fn escape(text: &str, plain: &[u8], out: &mut String) {
+/// Percent-encodes all but letters, digits and what the table has.
+fn escape(text: &str, table: &[bool; 256], out: &mut Text<'_>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    if text.bytes().all(|byte| table[usize::from(byte)]) {
+        out.push_str(text);
+        return;
+    }
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+        if table[usize::from(byte)] {
             out.push(char::from(byte));
         } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
+            out.push('%');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
 }

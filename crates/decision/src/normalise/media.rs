@@ -5,7 +5,7 @@ use policy::operation::Method;
 use policy::reason::Reason;
 use policy::request::{Header, Request};
 
-use super::headers::all;
+use super::head::Head;
 use super::{Call, Parameter};
 use crate::Engine;
 use crate::denial::Denial;
@@ -30,47 +30,54 @@ pub(crate) struct Prefer {
 }
 
 /// Whether the body says that it is a form.
-pub(super) fn is_form(headers: &[Header<'_>]) -> bool {
-    content_types(headers).any(|media| media.is(FORM))
+pub(super) fn is_form(request: &Request<'_>, head: &Head<'_>) -> bool {
+    head.content_types > 0 && content_types(request.headers).any(|media| media.is(FORM))
 }
 
 /// Whether the body says that it is JSON of some kind.
-pub(super) fn is_json(headers: &[Header<'_>]) -> bool {
-    content_types(headers).any(|media| media.is(JSON) || media.is(FHIR) || media.is(JSON_PATCH))
+pub(super) fn is_json(request: &Request<'_>, head: &Head<'_>) -> bool {
+    head.content_types > 0
+        && content_types(request.headers).any(|media| media.is(JSON) || media.is(FHIR) || media.is(JSON_PATCH))
 }
 
 /// Refuses forms that cannot be checked, and notes what the client accepts and prefers.
 pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>, searches: bool) -> Result<(), Denial> {
-    call.prefer = prefer(request.headers);
+    if call.head.prefers {
+        call.prefer = prefer(request.headers);
+    }
     if !engine.is_fhir() {
         return Ok(());
     }
     let unacceptable = Denial::new(Phase::Normalise, Reason::NotAcceptable);
-    call.accept = accept(request.headers).ok_or(unacceptable)?;
+    if call.head.accepts {
+        call.accept = accept(request.headers).ok_or(unacceptable)?;
+    }
     if !call.parameters.iter().filter(|one| one.name == "_format").all(is_json_format) {
         return Err(unacceptable);
     }
-    if content_types(request.headers).any(|media| !media.known_version()) {
+    if call.head.content_types > 0 && content_types(request.headers).any(|media| !media.known_version()) {
         return Err(unacceptable);
     }
-    let unsupported = Err(Denial::new(Phase::Normalise, Reason::UnsupportedMediaType));
-    let mut codings = all(request.headers, "content-encoding");
-    if codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity")) {
-        return unsupported;
-    }
-    let mut types = content_types(request.headers);
-    let (media, other) = (types.next(), types.next());
-    let fits = match (&media, call.method) {
+    let media = (call.head.content_types > 0).then_some(Media(call.head.content_type));
+    let fits = match (media, call.method) {
         (Some(media), Some(Method::Patch)) => media.is(JSON_PATCH) || media.is(FHIR),
         (Some(media), Some(Method::Post)) if searches => media.is(FORM),
         (Some(media), Some(Method::Post | Method::Put)) => media.is(JSON) || media.is(FHIR),
         // A body has a type; without one its type says nothing.
         _ => request.body.is_empty(),
     };
-    let utf8 = media
-        .as_ref()
-        .is_none_or(|media| media.parameter("charset").is_none_or(|set| set.eq_ignore_ascii_case("utf-8")));
-    if fits && utf8 && other.is_none() { Ok(()) } else { unsupported }
+    let utf8 = media.is_none_or(|media| media.parameter("charset").is_none_or(|set| set.eq_ignore_ascii_case("utf-8")));
+    if fits && utf8 && !call.head.coded && call.head.content_types < 2 {
+        call.json_patch = media.is_some_and(|media| media.is(JSON_PATCH));
+        Ok(())
+    } else {
+        Err(Denial::new(Phase::Normalise, Reason::UnsupportedMediaType))
+    }
+}
+
+/// The values of a header, in order.
+fn all<'a>(headers: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    headers.iter().filter(move |header| header.name == name).map(|header| header.value)
 }
 
 /// The media type to ask the upstream for; none when the client takes nothing that can be checked.
@@ -81,6 +88,9 @@ fn accept(headers: &[Header<'_>]) -> Option<&'static str> {
         all(headers, "accept").filter_map(|value| std::str::from_utf8(value).ok()).flat_map(|value| value.split(','));
     for range in ranges.map(str::trim).filter(|range| !range.is_empty()) {
         asked = true;
+        if range == FHIR {
+            return Some(FHIR);
+        }
         let media = Media(range);
         if media.refused() || !media.known_version() {
             continue;

@@ -2,32 +2,39 @@
 
 use std::borrow::Cow;
 
+use bumpalo::collections::Vec as List;
 use percent_encoding::percent_decode_str;
 use policy::decision::Phase;
 use policy::reason::Reason;
 
 use super::{MAX_ALTERNATIVES, MAX_HOPS, MAX_INCLUDES, MAX_PARAMETERS};
+use crate::arena::Arena;
 use crate::denial::Denial;
 
 /// One parameter, decoded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Parameter<'a> {
     /// Its name, modifiers and chains included.
-    pub(crate) name: Cow<'a, str>,
+    pub(crate) name: &'a str,
     /// Its value; empty when there was none.
-    pub(crate) value: Cow<'a, str>,
+    pub(crate) value: &'a str,
     /// Whether it came in the body.
     pub(crate) form: bool,
 }
 
 /// Reads a query, or a form, into `out`.
-pub(super) fn tokenise<'a>(text: &'a str, form: bool, out: &mut Vec<Parameter<'a>>) -> Result<(), Denial> {
+pub(crate) fn tokenise<'a>(
+    text: &'a str,
+    form: bool,
+    arena: &'a Arena,
+    out: &mut List<'a, Parameter<'a>>,
+) -> Result<(), Denial> {
     if text.contains([';', '#']) {
         return Err(malformed());
     }
     for part in text.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
+        let (name, value) = (decode(name, arena)?, decode(value, arena)?);
         if name.is_empty() || !name.is_ascii() || name.contains(['[', ']']) {
             return Err(malformed());
         }
@@ -44,17 +51,19 @@ pub(super) fn malformed() -> Denial {
 }
 
 /// Decodes once; what still looks encoded afterwards, or was not an escape to begin with, is refused.
-fn decode(raw: &str) -> Result<Cow<'_, str>, Denial> {
-    let plain = !raw.bytes().any(|byte| matches!(byte, b'%' | b'+'));
-    let text = if plain {
-        Cow::Borrowed(raw)
-    } else {
+fn decode<'a>(raw: &'a str, arena: &'a Arena) -> Result<&'a str, Denial> {
+    if raw.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && byte != b'%' && byte != b'+') {
+        return Ok(raw);
+    }
+    let text = if raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         let valid = |(at, _)| is_escape(raw.as_bytes(), at);
         if !raw.bytes().enumerate().filter(|(_, byte)| *byte == b'%').all(valid) {
             return Err(malformed());
         }
         let spaced = raw.replace('+', " ");
-        Cow::Owned(percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed())?.into_owned())
+        arena.text(&percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed())?)
+    } else {
+        raw
     };
     let encoded = |(at, byte)| byte == b'%' && is_escape(text.as_bytes(), at);
     if text.chars().any(char::is_control) || text.bytes().enumerate().any(encoded) {
@@ -70,13 +79,19 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
 
 /// Whether a search is over one of the limits that only its parameters show.
 pub(super) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
-    let includes =
-        parameters.iter().filter(|one| one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
-    includes.count() > MAX_INCLUDES
-        || parameters.iter().any(|one| {
-            one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS
-                || alternatives(&one.value).count() > MAX_ALTERNATIVES
-        })
+    let mut includes = 0;
+    for one in parameters {
+        includes += usize::from(one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
+        if one.name.len() > 2 * MAX_HOPS
+            && one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS
+        {
+            return true;
+        }
+        if one.value.len() >= MAX_ALTERNATIVES && alternatives(one.value).count() > MAX_ALTERNATIVES {
+            return true;
+        }
+    }
+    includes > MAX_INCLUDES
 }
 
 /// The values of an OR list: split at the commas that no backslash stands before.

@@ -1,13 +1,12 @@
 //! What a parameter does: the classes of phase 5.
 
 use policy::decision::Phase;
-use policy::facts::{ParameterKind, SearchParameter, Standing, TypeFacts};
+use policy::facts::{ParameterKind, SearchParameter};
 use policy::operation::Operation;
 use policy::reason::Reason;
 use policy::text::TypeName;
 
-use super::{ownership, shape};
-use crate::Engine;
+use super::{Scene, shape};
 use crate::denial::Denial;
 use crate::normalise::{Parameter, alternatives};
 
@@ -21,7 +20,7 @@ const ALL_TEXT: &[&str] = &["_content", "_text"];
 
 /// What one parameter does.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Class<'a> {
+pub(crate) enum Class<'a> {
     /// Nobody defines it: it is left out.
     Unknown,
     /// It has no value: it says nothing.
@@ -52,7 +51,7 @@ pub(super) enum Class<'a> {
 
 /// What follows the colon of an ownership parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Modifier {
+pub(crate) enum Modifier {
     /// Nothing, or `:Patient`.
     Plain,
     /// `:not`.
@@ -65,35 +64,55 @@ pub(super) enum Modifier {
     Other,
 }
 
-pub(super) fn unknown() -> Denial {
+pub(crate) fn unknown() -> Denial {
     Denial::new(Phase::Query, Reason::UnknownParameter)
 }
 
-pub(super) fn refused() -> Denial {
+pub(crate) fn refused() -> Denial {
     Denial::new(Phase::Query, Reason::ParameterDenied)
 }
 
 /// Whether a parameter names a page of the upstream, whatever modifier it bears.
-pub(super) fn is_paging(name: &str) -> bool {
+pub(crate) fn is_paging(name: &str) -> bool {
     PAGING.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
-/// The class of a parameter of a search on a type; the denials are those that no rule could change.
-pub(super) fn of<'a>(
-    engine: &'a Engine,
-    facts: &'a TypeFacts,
-    operation: &Operation,
-    one: &Parameter<'_>,
-) -> Result<Class<'a>, Denial> {
-    let name = &*one.name;
-    let code = name.split([':', '.']).next().unwrap_or(name);
-    let modifier = name.get(code.len()..).unwrap_or_default();
+/// Whether a parameter leaves the search language, whatever modifier it bears.
+pub(crate) fn is_escape(name: &str) -> bool {
+    name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
+}
+
+/// The class of a parameter of a search; the denials are those that no rule could change.
+pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>, Denial> {
+    let Scene { operation, .. } = *scene;
+    let name = one.name;
+    let end = name.bytes().position(|byte| matches!(byte, b':' | b'.')).unwrap_or(name.len());
+    let (code, modifier) = name.split_at_checked(end).unwrap_or((name, ""));
+    if !code.starts_with(['_', '$', 'c']) {
+        if let Some((parameter, owner)) = scene.parameter(code) {
+            return defined(parameter, owner, modifier, one.value);
+        }
+    } else if let Some(class) = reserved(scene, one, code, modifier)? {
+        return Ok(class);
+    }
+    if operation.query.iter().any(|declared| **declared == *name) {
+        return Ok(Class::Predicate);
+    }
+    if code.starts_with('_') || differs_in_case(scene, operation, code) {
+        return Err(unknown());
+    }
+    Ok(Class::Unknown)
+}
+
+/// The names that FHIR reserves, and others that begin like one.
+fn reserved<'a>(
+    scene: &Scene<'a>,
+    one: &Parameter<'a>,
+    code: &str,
+    modifier: &str,
+) -> Result<Option<Class<'a>>, Denial> {
     if ESCAPES.contains(&code) {
         return Err(refused());
-    }
-    if ALL_TEXT.contains(&code) {
-        // Until masks and labels are decided, nobody can tell what such a predicate would tell.
-        return Err(Denial::new(Phase::Query, Reason::NotBuilt));
     }
     match code {
         "_include" | "_revinclude" => {
@@ -102,32 +121,35 @@ pub(super) fn of<'a>(
                 ":iterate" => true,
                 _ => return Err(unknown()),
             };
-            return Ok(Class::Include { reverse: code == "_revinclude", iterate });
+            return Ok(Some(Class::Include { reverse: code == "_revinclude", iterate }));
         }
-        "_sort" if modifier.is_empty() => return sort(engine, facts, &one.value),
-        "_has" => return Ok(Class::Join),
-        _ if shape::is_shape(name) => return Ok(Class::Shape),
+        "_sort" if modifier.is_empty() => return sort(scene, one.value).map(Some),
+        "_has" => return Ok(Some(Class::Join)),
+        "_type" if scene.types_named && modifier.is_empty() => {
+            return Ok(Some(if one.value.is_empty() { Class::Empty } else { Class::Predicate }));
+        }
+        "_language" if modifier.is_empty() => {
+            return Ok(Some(if one.value.is_empty() { Class::Empty } else { Class::Predicate }));
+        }
+        // Words of all elements: nothing follows them.
+        "_content" | "_text" if !modifier.is_empty() => return Err(unknown()),
+        _ if shape::is_shape(one.name) => return Ok(Some(Class::Shape)),
         _ => {}
     }
-    if let Some(parameter) = engine.parameter(facts, code) {
-        let class = known(engine, facts, parameter, modifier)?;
-        return Ok(if one.value.is_empty() { Class::Empty } else { class });
-    }
-    if operation.query.iter().any(|declared| **declared == *name) {
-        return Ok(Class::Predicate);
-    }
-    if code.starts_with('_') || differs_in_case(engine, facts, operation, code) {
-        return Err(unknown());
-    }
-    Ok(Class::Unknown)
+    scene.parameter(code).map(|(parameter, owner)| defined(parameter, owner, modifier, one.value)).transpose()
 }
 
-fn known<'a>(
-    engine: &'a Engine,
-    facts: &'a TypeFacts,
+fn defined<'a>(
     parameter: &'a SearchParameter,
+    owner: bool,
     modifier: &str,
+    value: &str,
 ) -> Result<Class<'a>, Denial> {
+    let class = classify(parameter, owner, modifier)?;
+    Ok(if value.is_empty() { Class::Empty } else { class })
+}
+
+fn classify<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str) -> Result<Class<'a>, Denial> {
     if modifier.contains('.') {
         return if parameter.kind == ParameterKind::Reference { Ok(Class::Join) } else { Err(unknown()) };
     }
@@ -136,8 +158,7 @@ fn known<'a>(
         return Err(unknown());
     }
     check_modifier(parameter, modifier)?;
-    let by_id = facts.standing == Standing::Patient && &*parameter.name == "_id";
-    if !by_id && !ownership::is_owner(engine, facts, parameter) {
+    if !owner {
         return Ok(Class::Predicate);
     }
     let modifier = match modifier {
@@ -151,7 +172,7 @@ fn known<'a>(
 }
 
 /// Whether a parameter of this kind can have this modifier (R4 search.html, "Modifiers").
-pub(super) fn check_modifier(parameter: &SearchParameter, modifier: Option<&str>) -> Result<(), Denial> {
+pub(crate) fn check_modifier(parameter: &SearchParameter, modifier: Option<&str>) -> Result<(), Denial> {
     use ParameterKind as K;
     let Some(modifier) = modifier else { return Ok(()) };
     let fits = match (parameter.kind, modifier) {
@@ -171,12 +192,12 @@ pub(super) fn check_modifier(parameter: &SearchParameter, modifier: Option<&str>
 }
 
 /// Whether a reference parameter can point at a type.
-pub(super) fn is_target(parameter: &SearchParameter, name: &str) -> bool {
+pub(crate) fn is_target(parameter: &SearchParameter, name: &str) -> bool {
     targets(parameter).any(|target| target == name)
 }
 
 /// The types that a reference parameter can point at: what its elements allow, of what it declares.
-pub(super) fn targets(parameter: &SearchParameter) -> impl Iterator<Item = &str> {
+pub(crate) fn targets(parameter: &SearchParameter) -> impl Iterator<Item = &str> {
     let typed = !parameter.paths.is_empty() && parameter.paths.iter().all(|path| path.only.is_some());
     let allowed = move |name: &str| {
         !typed || parameter.paths.iter().any(|path| path.only.as_ref().is_some_and(|only| only.as_str() == name))
@@ -184,20 +205,20 @@ pub(super) fn targets(parameter: &SearchParameter) -> impl Iterator<Item = &str>
     parameter.targets.iter().map(TypeName::as_str).filter(move |name| allowed(name))
 }
 
-fn sort<'a>(engine: &'a Engine, facts: &TypeFacts, value: &str) -> Result<Class<'a>, Denial> {
+fn sort<'a>(scene: &Scene<'a>, value: &str) -> Result<Class<'a>, Denial> {
     if value.is_empty() {
         return Ok(Class::Empty);
     }
     let known = alternatives(value).all(|key| {
         let key = key.strip_prefix('-').unwrap_or(key);
-        !ALL_TEXT.contains(&key) && engine.parameter(facts, key).is_some()
+        !ALL_TEXT.contains(&key) && scene.parameter(key).is_some()
     });
     if known { Ok(Class::Sort) } else { Err(unknown()) }
 }
 
-fn differs_in_case(engine: &Engine, facts: &TypeFacts, operation: &Operation, code: &str) -> bool {
-    let common = &engine.parts().common;
-    let known = facts.parameters.iter().chain(common).map(|parameter| &*parameter.name);
+fn differs_in_case(scene: &Scene<'_>, operation: &Operation, code: &str) -> bool {
+    let common = &scene.engine.parts().common;
+    let known = scene.facts.parameters.iter().chain(common).map(|parameter| &*parameter.name);
     let declared = operation.query.iter().map(|name| &**name);
     known.chain(declared).any(|name| name.eq_ignore_ascii_case(code)) || shape::differs_in_case(code)
 }

@@ -11,6 +11,7 @@ use policy::text::TypeName;
 
 use super::Scene;
 use super::class;
+use crate::arena::Arena;
 use crate::denial::Denial;
 use crate::judge::Trace;
 use crate::normalise::Parameter;
@@ -69,7 +70,7 @@ impl Includes {
     /// Reads one include.
     pub(super) fn add(
         &mut self,
-        scene: &Scene<'_, '_>,
+        scene: &Scene<'_>,
         one: &Parameter<'_>,
         reverse: bool,
         iterate: bool,
@@ -97,19 +98,19 @@ impl Includes {
     }
 
     /// Gives each its verdict; what is denied is left out, or denies the request.
-    pub(super) fn decide(&self, scene: &Scene<'_, '_>, trace: &mut Trace) -> Result<Kept, Denial> {
+    pub(super) fn decide<'a>(&self, scene: &Scene<'a>, trace: &mut Trace<'a>) -> Result<Kept, Denial> {
         let mut kept = Kept::default();
         let mut verdicts = Verdicts { scene, known: BTreeMap::new() };
         for asked in &self.asked {
-            trace.used.push(asked.parameter.to_owned());
+            trace.used.push(asked.parameter.into());
             let granted: Vec<&Step> = asked.steps.iter().filter(|step| verdicts.grants(asked.reverse, step)).collect();
-            asked.record(&mut verdicts, trace);
+            asked.record(&mut verdicts, scene.arena, trace);
             let whole = granted.len() == asked.steps.len() && !granted.is_empty();
             if !whole && scene.engine.settings().related == Uncovered::Reject {
                 return Err(Denial::new(Phase::Query, Reason::IncludeDenied));
             }
             if !whole {
-                trace.obligations.push(Obligation::DropQuery(asked.parameter.to_owned().into()));
+                trace.obligations.push(Obligation::DropQuery(asked.parameter.into()));
             }
             match &asked.whole {
                 Some(value) if whole => kept.add((asked.parameter, value.clone())),
@@ -133,7 +134,7 @@ impl Includes {
 
 impl Asked {
     /// One verdict for each type that it may bring in.
-    fn record<'s>(&'s self, verdicts: &mut Verdicts<'s, '_>, trace: &mut Trace) {
+    fn record<'s, 'a>(&'s self, verdicts: &mut Verdicts<'s>, arena: &'a Arena, trace: &mut Trace<'a>) {
         let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
         for step in &self.steps {
             seen.insert(step.brings(self.reverse), verdicts.grants(self.reverse, step));
@@ -142,7 +143,8 @@ impl Asked {
             seen.insert("*", false);
         }
         for (name, permit) in seen {
-            trace.related.push(Related { via: self.via.clone().into(), resource_type: name.to_owned().into(), permit });
+            let (via, resource_type) = (arena.text(&self.via).into(), arena.text(name).into());
+            trace.related.push(Related { via, resource_type, permit });
         }
     }
 }
@@ -155,17 +157,17 @@ impl Step {
 }
 
 /// The verdicts on types, each worked out once.
-struct Verdicts<'v, 'a> {
-    scene: &'v Scene<'v, 'a>,
+struct Verdicts<'v> {
+    scene: &'v Scene<'v>,
     known: BTreeMap<(&'v str, bool), bool>,
 }
 
-impl<'v> Verdicts<'v, '_> {
+impl<'v> Verdicts<'v> {
     /// `r` on what an include brings in, or that it be shared; `s` on what a reverse include does.
     fn grants(&mut self, reverse: bool, step: &'v Step) -> bool {
         let (scene, name) = (self.scene, step.brings(reverse));
         *self.known.entry((name, reverse)).or_insert_with(|| {
-            let gives = |letters| scene.rules.list.iter().any(|rule| rule.gives(scene.engine, name, letters));
+            let gives = |letters| scene.grants.list.iter().any(|rule| rule.gives(scene.engine, name, letters));
             if reverse {
                 return gives(Letters::SEARCH);
             }
@@ -178,7 +180,7 @@ impl<'v> Verdicts<'v, '_> {
 
 /// `Source:code`, `Source:code:Target`, `Source:*`.
 fn named(
-    scene: &Scene<'_, '_>,
+    scene: &Scene<'_>,
     source: &str,
     code: &str,
     target: Option<&str>,
@@ -205,13 +207,19 @@ fn named(
 }
 
 /// `*`: every reference of the searched type, or every one that points at it.
-fn any(scene: &Scene<'_, '_>, reverse: bool) -> Vec<Step> {
+fn any(scene: &Scene<'_>, reverse: bool) -> Vec<Step> {
+    let searched = || scene.places.iter().filter_map(|place| scene.engine.facts_at(*place));
     if !reverse {
-        return references(scene.facts)
-            .flat_map(|parameter| each_target(scene, scene.facts, parameter, None, false))
+        return searched()
+            .flat_map(|facts| references(facts).map(move |parameter| (facts, parameter)))
+            .flat_map(|(facts, parameter)| each_target(scene, facts, parameter, None, false))
             .collect();
     }
-    let own = scene.facts.name.as_str();
+    searched().flat_map(|facts| pointing_at(scene, facts.name.as_str())).collect()
+}
+
+/// Every reference of any type that points at this one.
+fn pointing_at(scene: &Scene<'_>, own: &str) -> Vec<Step> {
     let all = scene.engine.parts().types.iter();
     all.flat_map(|facts| references(facts).map(move |parameter| (facts, parameter)))
         .filter(|(_, parameter)| parameter.targets.is_empty() || class::is_target(parameter, own))
@@ -229,7 +237,7 @@ fn references(facts: &TypeFacts) -> impl Iterator<Item = &SearchParameter> {
 
 /// The steps of one parameter; of one that may point anywhere, all types that the Service knows.
 fn each_target(
-    scene: &Scene<'_, '_>,
+    scene: &Scene<'_>,
     facts: &TypeFacts,
     parameter: &SearchParameter,
     target: Option<&str>,

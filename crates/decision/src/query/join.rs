@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::facts::{ParameterKind, Standing, TypeFacts};
 use policy::letters::Letters;
@@ -13,7 +14,7 @@ use policy::reason::Reason;
 use policy::settings::Chains;
 
 use super::class::{self, Modifier};
-use super::{Scene, ownership};
+use super::{Pair, Scene, ownership};
 use crate::denial::Denial;
 use crate::normalise::Parameter;
 
@@ -41,28 +42,29 @@ struct Given {
 
 /// Checks a join, under a `patient/` rule or another; what its hops need is added to `hops`.
 pub(super) fn check<'a>(
-    scene: &Scene<'_, 'a>,
+    scene: &Scene<'a>,
     reach: &Reach<'a>,
     patient: bool,
     one: &Parameter<'_>,
-    hops: &mut Vec<(String, String)>,
+    hops: &mut List<'a, Pair<'a>>,
 ) -> Result<(), Denial> {
-    let mut walk = Walk { scene, reach, patient, value: &one.value, owned: false, hops };
-    walk.from(&[scene.facts], "", &one.name)
+    let mut walk = Walk { scene, reach, patient, value: one.value, owned: false, hops };
+    let types: Vec<_> = scene.places.iter().filter_map(|place| scene.engine.facts_at(*place)).collect();
+    walk.from(&types, "", one.name)
 }
 
-struct Walk<'w, 's, 'a> {
-    scene: &'w Scene<'s, 'a>,
+struct Walk<'w, 'a> {
+    scene: &'w Scene<'a>,
     reach: &'w Reach<'a>,
     /// Whether this is for rules that are limited to the patient.
     patient: bool,
     value: &'w str,
     /// Whether the types that the walk stands on must be the context's.
     owned: bool,
-    hops: &'w mut Vec<(String, String)>,
+    hops: &'w mut List<'a, Pair<'a>>,
 }
 
-impl<'a> Walk<'_, '_, 'a> {
+impl<'a> Walk<'_, 'a> {
     /// Goes on from these types with what is left of the name; `prefix` is what came before.
     fn from(&mut self, types: &[&'a TypeFacts], prefix: &str, rest: &str) -> Result<(), Denial> {
         if let Some(reverse) = rest.strip_prefix("_has:") {
@@ -152,13 +154,13 @@ impl<'a> Walk<'_, '_, 'a> {
             Some("not") => Modifier::Not,
             Some(_) => Modifier::Other,
         };
-        ownership::prove(self.scene, parameter, modifier, self.value).map(|_| ())
+        ownership::prove(self.scene.grants, self.scene.home, parameter, modifier, self.value).map(|_| ())
     }
 
     /// Takes one forward hop; whether its far end must be the context's.
     fn step(&mut self, from: &[&TypeFacts], to: &[&'a TypeFacts], through: &str, bare: &str) -> Result<bool, Denial> {
         let mut owned = false;
-        let mut tie: Option<(String, String)> = None;
+        let mut tie: Option<(String, &'a str)> = None;
         for facts in to {
             if !self.access(facts)? {
                 continue;
@@ -171,12 +173,14 @@ impl<'a> Walk<'_, '_, 'a> {
                 continue;
             }
             owned = true;
-            let patient = self.scene.rules.patient.ok_or_else(denied)?;
+            if self.scene.grants.patient.is_none() {
+                return Err(denied());
+            }
             let own = match facts.standing {
-                Standing::Patient => (bare.to_owned(), format!("Patient/{patient}")),
+                Standing::Patient => (bare.to_owned(), &*self.scene.grants.patient_reference),
                 Standing::Compartment | Standing::PatientElement => {
                     let name = ownership::narrowing(self.scene.engine, facts).ok_or_else(denied)?;
-                    (format!("{through}.{name}"), ownership::value(name, patient))
+                    (format!("{through}.{name}"), ownership::value(name, self.scene.grants))
                 }
                 _ => return Err(denied()),
             };
@@ -190,10 +194,10 @@ impl<'a> Walk<'_, '_, 'a> {
         if tie.is_some() && to.iter().any(|facts| facts.standing == Standing::Shared) {
             return Err(denied());
         }
-        if let Some(tie) = tie
-            && !self.hops.contains(&tie)
+        if let Some((name, value)) = tie
+            && !self.hops.iter().any(|known| *known == (name.as_str(), value))
         {
-            self.hops.push(tie);
+            self.hops.push((self.scene.arena.text(&name), value));
         }
         Ok(owned)
     }
@@ -211,7 +215,7 @@ impl<'a> Walk<'_, '_, 'a> {
     fn given(&self, name: &'a str) -> Given {
         *self.reach.0.borrow_mut().entry(name).or_insert_with(|| {
             let mut given = Given::default();
-            let rules = self.scene.rules.list.iter();
+            let rules = self.scene.grants.list.iter();
             for rule in rules.filter(|rule| rule.gives(self.scene.engine, name, Letters::SEARCH)) {
                 match (rule.constraints.is_empty(), rule.is_patient()) {
                     (false, _) => given.limited = true,

@@ -1,17 +1,20 @@
 //! Shape parameters: which elements of the answer, how many, in what form.
 
+use bumpalo::collections::Vec as List;
 use policy::decision::{Obligation, Phase};
-use policy::facts::{Standing, TypeFacts};
+use policy::facts::Standing;
 use policy::letters::Letters;
 use policy::reason::Reason;
 
+use super::Pair;
 use super::class::refused;
 use crate::Engine;
-use crate::cover::owner_paths;
+use crate::arena::Arena;
 use crate::denial::Denial;
+use crate::engine::Place;
 use crate::judge::Trace;
 use crate::normalise::Parameter;
-use crate::rules::Rules;
+use crate::rules::Grants;
 
 /// The parameters that shape an answer, wherever they stand.
 const NAMES: &[&str] =
@@ -22,22 +25,23 @@ const MAX_COUNT_DIGITS: usize = 6;
 const ALWAYS: &[&str] = &["resourceType", "id", "meta"];
 
 /// The shape that a client asks for.
-#[derive(Debug, Default)]
-pub(super) struct Shape {
-    elements: Option<Vec<String>>,
-    summary: Option<String>,
-    count: Option<String>,
-    total: Option<String>,
+#[derive(Debug)]
+pub(crate) struct Shape<'a> {
+    arena: &'a Arena,
+    elements: Option<List<'a, &'a str>>,
+    summary: Option<&'a str>,
+    count: Option<&'a str>,
+    total: Option<&'a str>,
     format: bool,
-    pretty: Option<String>,
+    pretty: Option<&'a str>,
 }
 
-pub(super) fn is_shape(name: &str) -> bool {
-    NAMES.contains(&name)
+pub(crate) fn is_shape(name: &str) -> bool {
+    name.starts_with('_') && NAMES.contains(&name)
 }
 
 /// Whether a name is one of a shape parameter's, but for its case.
-pub(super) fn differs_in_case(name: &str) -> bool {
+pub(crate) fn differs_in_case(name: &str) -> bool {
     NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
@@ -45,16 +49,20 @@ fn malformed() -> Denial {
     Denial::new(Phase::Query, Reason::MalformedQuery)
 }
 
-impl Shape {
+impl<'a> Shape<'a> {
+    pub(crate) const fn new(arena: &'a Arena) -> Self {
+        Self { arena, elements: None, summary: None, count: None, total: None, format: false, pretty: None }
+    }
+
     /// Reads one shape parameter; two that differ are at odds.
-    pub(super) fn add(&mut self, one: &Parameter<'_>, trace: &mut Trace) -> Result<(), Denial> {
-        trace.ignored.push(one.name.to_string());
-        let value = &*one.value;
+    pub(crate) fn add(&mut self, one: &Parameter<'a>, trace: &mut Trace<'a>) -> Result<(), Denial> {
+        trace.ignored.push(one.name.into());
+        let value = one.value;
         if value.is_empty() {
-            trace.obligations.push(Obligation::DropQuery(one.name.to_string().into()));
+            trace.obligations.push(Obligation::DropQuery(one.name.into()));
             return Ok(());
         }
-        match &*one.name {
+        match one.name {
             "_elements" => self.add_elements(value),
             "_format" => {
                 // Its value was checked in phase 1; it goes upstream in one form.
@@ -81,99 +89,109 @@ impl Shape {
         }
     }
 
-    fn add_elements(&mut self, value: &str) -> Result<(), Denial> {
-        let elements = self.elements.get_or_insert_default();
+    fn add_elements(&mut self, value: &'a str) -> Result<(), Denial> {
+        let elements = self.elements.get_or_insert_with(|| self.arena.list());
         for name in value.split(',') {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
             if name.is_empty() || !name.bytes().all(plain) {
                 return Err(malformed());
             }
-            if !elements.iter().any(|known| known == name) {
-                elements.push(name.to_owned());
+            if !elements.contains(&name) {
+                elements.push(name);
             }
         }
         Ok(())
     }
 
     /// Whether it asks for a count, beside or instead of resources.
-    pub(super) fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         self.total.is_some() || self.counts_only()
     }
 
     /// Whether it asks for a count instead of resources.
-    pub(super) fn counts_only(&self) -> bool {
-        self.summary.as_deref() == Some("count")
-            || self.count.as_ref().is_some_and(|count| count.bytes().all(|digit| digit == b'0'))
+    pub(crate) fn counts_only(&self) -> bool {
+        self.summary == Some("count") || self.count.is_some_and(|count| count.bytes().all(|digit| digit == b'0'))
     }
 
     /// Whether resources will lack elements.
-    pub(super) fn is_partial(&self) -> bool {
-        self.elements.is_some() || self.summary.as_deref() == Some("true")
+    pub(crate) fn is_partial(&self) -> bool {
+        self.elements.is_some() || self.summary == Some("true")
     }
 
     /// Adds the elements that the answer is decided by; those that the client did not ask for.
-    pub(super) fn need(
+    pub(crate) fn need(
         &mut self,
-        engine: &Engine,
-        rules: &Rules<'_>,
-        types: &[&TypeFacts],
-        trace: &mut Trace,
-    ) -> Vec<String> {
-        let Some(elements) = &mut self.elements else { return Vec::new() };
-        let mut added = Vec::new();
-        for facts in types {
-            for name in needed(engine, rules, facts) {
-                let asked = |known: &String| known.split('.').next() == Some(name);
-                if !ALWAYS.contains(&name) && !elements.iter().any(asked) && !added.iter().any(|known| known == name) {
-                    added.push(name.to_owned());
+        engine: &'a Engine,
+        grants: &'a Grants,
+        places: &[Place],
+        trace: &mut Trace<'a>,
+    ) -> &'a [&'a str] {
+        let Some(elements) = &mut self.elements else { return &[] };
+        let mut added = self.arena.list();
+        for place in places {
+            for name in needed(engine, grants, *place) {
+                let asked = |known: &&str| known.split('.').next() == Some(name);
+                if !ALWAYS.contains(&name) && !elements.iter().any(asked) && !added.contains(&name) {
+                    added.push(name);
                 }
             }
         }
-        elements.extend(added.iter().cloned());
+        elements.extend_from_slice(&added);
         if !added.is_empty() {
-            trace.obligations.push(Obligation::SetQuery("_elements".into(), elements.join(",").into()));
+            let value = joined(self.arena, elements);
+            trace.obligations.push(Obligation::SetQuery("_elements".into(), value.into()));
         }
-        added
+        added.into_bump_slice()
     }
 
-    /// The parameters, in one form.
-    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
-        let elements = self.elements.as_ref().map(|elements| elements.join(","));
-        let format = self.format.then(|| "json".to_owned());
-        let pairs = [
+    /// Adds the parameters, in one form.
+    pub(crate) fn pairs(&self, pairs: &mut List<'a, Pair<'a>>) {
+        let elements = self.elements.as_ref().map(|elements| joined(self.arena, elements));
+        let named = [
             ("_elements", elements),
-            ("_summary", self.summary.clone()),
-            ("_count", self.count.clone()),
-            ("_total", self.total.clone()),
-            ("_format", format),
-            ("_pretty", self.pretty.clone()),
+            ("_summary", self.summary),
+            ("_count", self.count),
+            ("_total", self.total),
+            ("_format", self.format.then_some("json")),
+            ("_pretty", self.pretty),
         ];
-        pairs.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+        pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
     }
 }
 
-fn set(slot: &mut Option<String>, value: &str) -> Result<(), Denial> {
+fn joined<'a>(arena: &'a Arena, names: &[&str]) -> &'a str {
+    let mut text = arena.builder(names.iter().map(|name| name.len() + 1).sum());
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(name);
+    }
+    text.into_bump_str()
+}
+
+fn set<'a>(slot: &mut Option<&'a str>, value: &'a str) -> Result<(), Denial> {
     match slot {
-        Some(known) if known != value => Err(malformed()),
+        Some(known) if *known != value => Err(malformed()),
         _ => {
-            *slot = Some(value.to_owned());
+            *slot = Some(value);
             Ok(())
         }
     }
 }
 
 /// The outermost elements that tell whether a resource of this type is covered.
-fn needed<'e>(engine: &'e Engine, rules: &Rules<'_>, facts: &'e TypeFacts) -> Vec<&'e str> {
-    let name = facts.name.as_str();
-    let reads = |letters| rules.list.iter().any(|rule| rule.is_unconstrained() && rule.gives(engine, name, letters));
-    if reads(Letters::READ) && reads(Letters::SEARCH) {
+fn needed<'e>(engine: &'e Engine, grants: &Grants, place: Place) -> Vec<&'e str> {
+    let Some((kind, facts)) = engine.kind(place).zip(engine.facts_at(place)) else { return Vec::new() };
+    let free = |letters| grants.list.iter().any(|rule| rule.is_unconstrained() && rule.gives_at(place, letters));
+    if free(Letters::READ) && free(Letters::SEARCH) {
         return Vec::new();
     }
     let owner: &[_] = match facts.standing {
-        Standing::Compartment | Standing::PatientElement => owner_paths(engine, facts),
+        Standing::Compartment | Standing::PatientElement => &kind.owners,
         _ => &[],
     };
-    let constrained = rules.list.iter().flat_map(|rule| rule.constraints.iter());
+    let constrained = grants.list.iter().flat_map(|rule| rule.constraints.iter());
     let granular =
         constrained.filter_map(|constraint| engine.parameter(facts, &constraint.name)).flat_map(|one| &one.paths);
     let extra: &[&str] = match facts.standing {

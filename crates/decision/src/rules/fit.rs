@@ -1,5 +1,6 @@
 //! Which rules fit a request: context, type and letters, and the patient that its path names.
 
+use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::facts::Standing;
 use policy::letters::Letters;
@@ -7,9 +8,11 @@ use policy::operation::Interaction;
 use policy::reason::Reason;
 use policy::settings::Shared;
 
-use super::{Rule, Rules};
+use super::{Grants, Rule};
 use crate::Engine;
+use crate::arena::Arena;
 use crate::denial::Denial;
+use crate::engine::Place;
 
 /// What a request asks for, as far as rules are concerned.
 #[derive(Clone, Copy, Debug)]
@@ -18,69 +21,53 @@ pub(crate) struct Asked<'a> {
     pub(crate) operation: u32,
     /// What it does; none outside FHIR.
     pub(crate) interaction: Option<Interaction>,
-    /// The type.
-    pub(crate) resource_type: Option<&'a str>,
+    /// The type; none outside FHIR, and where a request may name several.
+    pub(crate) place: Option<Place>,
     /// The letters it needs; none when only a role can name it.
     pub(crate) letters: Letters,
     /// The Patient that the path names.
     pub(crate) path_patient: Option<&'a str>,
 }
 
-/// The rules that fit, by their place in the list; or the denial of the one that got furthest.
-pub(crate) fn fitting(engine: &Engine, rules: &Rules<'_>, asked: &Asked<'_>) -> Result<Vec<usize>, Denial> {
-    if !rules.any {
+/// The rules that fit one type or one operation, by their place in the list; or the denial of the one that got furthest.
+pub(crate) fn fitting<'a>(
+    engine: &Engine,
+    grants: &Grants,
+    asked: &Asked<'_>,
+    arena: &'a Arena,
+) -> Result<&'a [u16], Denial> {
+    if !grants.any {
         return Err(Denial::new(Phase::Rules, Reason::NoPermission));
     }
     let mut furthest = Denial::new(Phase::Rules, Reason::NoRule);
-    let mut fitting = Vec::new();
-    for (index, rule) in rules.list.iter().enumerate() {
-        match fits(engine, rule, asked, rules.patient) {
+    let mut fitting = arena.list_of(4);
+    for (rule, index) in grants.list.iter().zip(0_u16..) {
+        match fits(engine, rule, asked, grants.patient.as_deref()) {
             Ok(()) => fitting.push(index),
             Err(denial) if denial.step > furthest.step => furthest = denial,
             Err(_) => {}
         }
     }
     if !fitting.is_empty() {
-        return Ok(fitting);
+        return Ok(fitting.into_bump_slice());
     }
-    let waits = |rule: &Rule<'_>| fits(engine, rule, &Asked { path_patient: None, ..*asked }, None).is_ok();
-    if furthest.step == 0 && rules.waiting.iter().any(waits) {
+    let waits = |rule: &Rule| fits(engine, rule, &Asked { path_patient: None, ..*asked }, None).is_ok();
+    if furthest.step == 0 && grants.waiting.iter().any(waits) {
         return Err(Denial::new(Phase::Rules, Reason::NoPatientContext));
-    }
-    if may_be_referenced(engine, rules, asked) {
-        // I26: only the stored Patient could tell, and it is not looked up yet.
-        return Err(Denial::new(Phase::Rules, Reason::NotBuilt));
     }
     Err(furthest)
 }
 
-/// Whether a read of a shared resource would be permitted if the context Patient referred to it.
-fn may_be_referenced(engine: &Engine, rules: &Rules<'_>, asked: &Asked<'_>) -> bool {
-    let standing = asked.resource_type.and_then(|name| engine.facts(name)).map(|facts| facts.standing);
-    asked.interaction == Some(Interaction::Read)
-        && standing == Some(Standing::Shared)
-        && engine.settings().shared != Shared::Scope
-        && rules.list.iter().any(|rule| rule.is_patient() && rule.gives(engine, "Patient", Letters::READ))
-}
-
-fn fits(engine: &Engine, rule: &Rule<'_>, asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial> {
+fn fits(engine: &Engine, rule: &Rule, asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial> {
     let refused = Denial::new(Phase::Rules, Reason::NoRule);
-    let gives = match asked.interaction {
-        Some(interaction) if asked.resource_type.is_none() => fits_everywhere(rule, asked, interaction),
-        _ => rule.gives_operation(engine, asked.operation, asked.resource_type, asked.letters),
-    };
-    if !gives {
+    if !rule.gives_operation(engine, asked.operation, asked.place, asked.letters) {
         return Err(refused);
     }
     if !rule.is_patient() {
         return Ok(());
     }
-    if asked.resource_type.is_none() {
-        return names_context(asked, patient);
-    }
-    let standing =
-        asked.resource_type.and_then(|name| engine.facts(name)).map_or(Standing::Undecidable, |facts| facts.standing);
-    if !reaches(standing, asked, engine.settings().shared) {
+    let standing = asked.place.and_then(|place| engine.kind(place)).map_or(Standing::Undecidable, |kind| kind.standing);
+    if !reaches(standing, asked.interaction, engine.settings().shared) {
         return Err(refused.at(1));
     }
     names_context(asked, patient)
@@ -94,34 +81,105 @@ fn names_context(asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial>
     }
 }
 
-/// Whether a rule could permit what names no one type (`GET /?…`, `POST /`, `Patient/ME/*`); which types
-/// it means is decided after this phase.
-fn fits_everywhere(rule: &Rule<'_>, asked: &Asked<'_>, interaction: Interaction) -> bool {
-    match interaction {
-        Interaction::Batch => true,
-        Interaction::HistorySystem if rule.is_patient() => false,
-        _ => rule.names(asked.operation) || rule.has_somewhere(asked.letters),
-    }
-}
-
 /// Whether a `patient/` rule reaches resources of this standing at all.
-fn reaches(standing: Standing, asked: &Asked<'_>, shared: Shared) -> bool {
+fn reaches(standing: Standing, interaction: Option<Interaction>, shared: Shared) -> bool {
     use Interaction as I;
-    let Some(interaction) = asked.interaction else { return false };
-    let creates = interaction == I::Create;
-    let writes = matches!(interaction, I::Create | I::Update | I::Patch | I::Delete);
+    let Some(interaction) = interaction else { return false };
+    let writes = matches!(interaction, I::Create | I::Update | I::Patch | I::Delete | I::Conditional);
     let histories = matches!(interaction, I::HistoryType | I::HistorySystem);
+    let compartment = interaction == I::SearchCompartment;
     match standing {
         // No parameter narrows the history of a type to one patient.
         _ if histories => false,
         // Nobody can tell whose it is.
         Standing::Undecidable => false,
         // No patient rule makes or ends a Patient: there is none yet, or it is the context itself.
-        Standing::Patient => !creates && interaction != I::Delete,
+        Standing::Patient => interaction != I::Create && interaction != I::Delete,
         // What other patients share is read, never written; a compartment has members only.
-        Standing::Shared => !writes && interaction != I::SearchCompartment && shared != Shared::Referenced,
-        Standing::Provenance => !writes && interaction != I::SearchCompartment,
-        Standing::Binary => interaction != I::SearchCompartment,
+        Standing::Shared => !writes && !compartment && shared != Shared::Referenced,
+        Standing::Provenance => !writes && !compartment,
+        Standing::Binary => !compartment,
         Standing::Compartment | Standing::PatientElement | Standing::NamesPatients => true,
     }
 }
+
+/// Rules that are judged together: those limited to the patient, or all others (D1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// `patient/`.
+    Own,
+    /// All others.
+    Others,
+}
+
+/// The types that a request of several types asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Several<'a> {
+    /// What is asked, but for the type.
+    pub(crate) asked: Asked<'a>,
+    /// The types named; none: all of them.
+    pub(crate) types: Option<&'a [Place]>,
+}
+
+/// The rules that fit a request of several types (D1), by their place in the list, group by group.
+pub(crate) fn fitting_all<'a>(
+    engine: &Engine,
+    grants: &Grants,
+    several: &Several<'_>,
+    groups: &[Group],
+    arena: &'a Arena,
+) -> Result<&'a [u16], Denial> {
+    if !grants.any {
+        return Err(Denial::new(Phase::Rules, Reason::NoPermission));
+    }
+    let mut fitting = arena.list_of(4);
+    let mut other_patient = false;
+    for group in groups {
+        let found = members(engine, &grants.list, several, *group);
+        let Some(found) = found else { continue };
+        let named = several.asked.path_patient;
+        if *group == Group::Own && named.is_some_and(|named| grants.patient.as_deref() != Some(named)) {
+            other_patient = true;
+            continue;
+        }
+        fitting.extend(found);
+    }
+    if !fitting.is_empty() {
+        fitting.sort_unstable();
+        return Ok(fitting.into_bump_slice());
+    }
+    if other_patient {
+        return Err(Denial::new(Phase::Rules, Reason::OtherPatient).at(2));
+    }
+    let waits = groups.contains(&Group::Own) && members(engine, &grants.waiting, several, Group::Own).is_some();
+    let reason = if waits { Reason::NoPatientContext } else { Reason::NoRule };
+    Err(Denial::new(Phase::Rules, reason))
+}
+
+/// The rules of a group that count, if the group fits.
+fn members(engine: &Engine, list: &[Rule], several: &Several<'_>, group: Group) -> Option<Vec<u16>> {
+    let Asked { operation, letters, interaction, .. } = several.asked;
+    let of_group = || list.iter().zip(0_u16..).filter(|(rule, _)| rule.is_patient() == (group == Group::Own));
+    let Some(types) = several.types else {
+        let whole = |rule: &Rule| rule.gives_everywhere(letters) || rule.names(engine, operation);
+        let found: Vec<u16> = of_group().filter(|(rule, _)| whole(rule)).map(|(_, index)| index).collect();
+        return (!found.is_empty()).then_some(found);
+    };
+    let reaches = |rule: &Rule, place: Place| {
+        let standing = engine.kind(place).map_or(Standing::Undecidable, |kind| kind.standing);
+        let read = Some(if interaction == Some(Interaction::Operation) { Interaction::Read } else { interaction? });
+        (rule.gives_at(place, letters) && (!rule.is_patient() || reaches(standing, read, engine.settings().shared)))
+            .then_some(())
+    };
+    let names = |rule: &Rule| rule.names(engine, operation);
+    let covers = |place: &Place| of_group().any(|(rule, _)| names(rule) || reaches(rule, *place).is_some());
+    if !types.iter().all(covers) {
+        return None;
+    }
+    let counts = |rule: &Rule| names(rule) || types.iter().any(|place| reaches(rule, *place).is_some());
+    let found: Vec<u16> = of_group().filter(|(rule, _)| counts(rule)).map(|(_, index)| index).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// The places of rules, as a list that grows.
+pub(crate) type Places<'a> = List<'a, u16>;
