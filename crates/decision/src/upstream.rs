@@ -61,7 +61,13 @@ pub(crate) fn plain(
         headers.push(("accept".into(), call.accept.as_bytes().into()));
     }
     let pairs = call.parameters.iter().filter(|one| !one.form).map(|one| (&*one.name, &*one.value));
-    Upstream { method: call.method.unwrap_or(Method::Get), path: path(call).into(), query: encode(pairs).into(), body: None, headers: headers.into() }
+    Upstream {
+        method: call.method.unwrap_or(Method::Get),
+        path: path(call).into(),
+        query: encode(pairs).into(),
+        body: None,
+        headers: headers.into(),
+    }
 }
 
 /// What goes upstream for a FHIR interaction.
@@ -83,7 +89,13 @@ pub(crate) fn fhir(
     if call.prefer.present && call.method == Some(Method::Get) || call.form {
         strip(trace, request, "prefer");
     }
-    Upstream { method: operation.method, path: path(call).into(), query: query.into(), body: form.map(Into::into), headers: headers.into() }
+    Upstream {
+        method: operation.method,
+        path: path(call).into(),
+        query: query.into(),
+        body: form.map(Into::into),
+        headers: headers.into(),
+    }
 }
 
 /// Sets what a create prefers: nothing comes back to a caller whose rules do not let it read.
