@@ -10,7 +10,7 @@ use policy::reason::Reason;
 use crate::Engine;
 use crate::cover::{self, Eyes, each_reference};
 use crate::denial::Denial;
-use crate::json::{self, Value};
+use crate::json::{Document, Kind, Value};
 use crate::judge::Trace;
 use crate::reference::{Names, names};
 use crate::rules::{Rule, Rules};
@@ -47,8 +47,9 @@ pub(crate) struct Write<'w, 'a> {
 impl Write<'_, '_> {
     /// Checks a new resource; the places of the rules that cover it.
     pub(crate) fn check_new(&self, bytes: &[u8], fitting: &[usize], trace: &mut Trace) -> Result<Vec<usize>, Denial> {
-        let resource = read(bytes, self.facts.name.as_str())?;
-        if has_two_readings(&resource, &self.decisive()) {
+        let document = read(bytes, self.facts.name.as_str())?;
+        let resource = document.root();
+        if has_two_readings(resource, &self.decisive()) {
             return Err(Denial::new(Phase::Body, Reason::MalformedBody));
         }
         if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
@@ -90,7 +91,7 @@ impl Write<'_, '_> {
         let bases = [self.home];
         let eyes = Eyes { bases: &bases, patient: self.rules.patient, kept: &[], partial: false };
         let mut conditional = false;
-        each_reference(resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
+        each_reference(*resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
         if conditional {
             return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
         }
@@ -106,30 +107,32 @@ impl Write<'_, '_> {
     }
 }
 
-fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Value<'a>, Denial> {
+fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Document<'a>, Denial> {
     let malformed = Denial::new(Phase::Body, Reason::MalformedBody);
     let text = std::str::from_utf8(bytes).map_err(|_| malformed)?;
-    let resource = json::parse(text).map_err(|_| malformed)?;
+    let document = Document::read(text).map_err(|_| malformed)?;
+    let resource = document.root();
     // A create has no id in its URL; one in the body could make a lenient server write over another's.
-    let fits = resource.text("resourceType") == Some(resource_type) && resource.get("id").is_none();
-    if resource.ambiguous || !fits { Err(malformed) } else { Ok(resource) }
+    let typed = resource.get("resourceType").is_some_and(|own| own.is_text(resource_type));
+    let fits = typed && resource.get("id").is_none() && !resource.is_ambiguous();
+    if fits { Ok(document) } else { Err(malformed) }
 }
 
 /// Whether an upstream that compares names without their case, or takes a list of one for its element,
 /// would read another resource than the one that is decided here.
-fn has_two_readings(value: &Value<'_>, decisive: &[&str]) -> bool {
-    let members = value.members();
-    let mut names: Vec<String> = members.iter().map(|member| member.name.to_ascii_lowercase()).collect();
+fn has_two_readings(value: Value<'_>, decisive: &[&str]) -> bool {
+    let mut names: Vec<String> = value.members().map(|member| member.name.to_ascii_lowercase()).collect();
     names.sort_unstable();
     let repeats = names.windows(2).any(|pair| pair.first() == pair.last());
     let disguised =
         |name: &str| decisive.iter().any(|known| known.eq_ignore_ascii_case(name)) && !decisive.contains(&name);
-    let unclear = |name: &str, value: &Value<'_>| name == "reference" && value.as_str().is_none() && !value.is_object();
+    let unclear =
+        |name: &str, value: Value<'_>| name == "reference" && value.kind() != Kind::String && !value.is_object();
     repeats
-        || members.iter().any(|member| {
-            disguised(&member.name) || unclear(&member.name, &member.value) || has_two_readings(&member.value, decisive)
+        || value.members().any(|member| {
+            disguised(&member.name) || unclear(&member.name, member.value) || has_two_readings(member.value, decisive)
         })
-        || value.elements().iter().any(|element| has_two_readings(element, decisive))
+        || value.elements().any(|element| has_two_readings(element, decisive))
 }
 
 /// What a `patient/` rule writes is the context's, wholly and provably.
@@ -154,7 +157,7 @@ fn owned(
     }
     let (mut found, mut foreign) = (false, false);
     for path in &facts.owners {
-        cover::each_at(resource, &path.elements, &mut |element| match names(element, eyes.bases) {
+        cover::each_at(*resource, &path.elements, &mut |element| match names(element, eyes.bases) {
             Names::Patient(named) if named == patient => found = true,
             Names::Other => {}
             Names::Patient(_) | Names::Unknown | Names::Conditional => foreign = true,

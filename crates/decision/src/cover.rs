@@ -7,7 +7,7 @@ use policy::facts::{ElementPath, SearchParameter, Standing, TypeFacts};
 use policy::settings::Compartment;
 
 use crate::Engine;
-use crate::json::Value;
+use crate::json::{Kind, Value};
 use crate::normalise::{alternatives, unescape};
 use crate::reference::{Names, Reference, names};
 use crate::rules::Rule;
@@ -29,9 +29,10 @@ pub(crate) struct Eyes<'a> {
 }
 
 /// Calls `visit` with every value at a path, going through lists; stops at the first `true`.
-fn any_at<'v, 'a>(value: &'v Value<'a>, path: &[Box<str>], visit: &mut dyn FnMut(&'v Value<'a>) -> bool) -> bool {
-    if !value.elements().is_empty() {
-        return value.elements().iter().any(|element| any_at(element, path, visit));
+fn any_at<'d>(value: Value<'d>, path: &[Box<str>], visit: &mut dyn FnMut(Value<'d>) -> bool) -> bool {
+    let mut elements = value.elements().peekable();
+    if elements.peek().is_some() {
+        return elements.any(|element| any_at(element, path, visit));
     }
     match path.split_first() {
         Some((name, rest)) => value.get(name).is_some_and(|next| any_at(next, rest, visit)),
@@ -40,7 +41,7 @@ fn any_at<'v, 'a>(value: &'v Value<'a>, path: &[Box<str>], visit: &mut dyn FnMut
 }
 
 /// Calls `visit` with every value at a path, going through lists.
-pub(crate) fn each_at<'v, 'a>(value: &'v Value<'a>, path: &[Box<str>], visit: &mut dyn FnMut(&'v Value<'a>)) {
+pub(crate) fn each_at<'d>(value: Value<'d>, path: &[Box<str>], visit: &mut dyn FnMut(Value<'d>)) {
     any_at(value, path, &mut |found| {
         visit(found);
         false
@@ -97,17 +98,17 @@ pub(crate) fn is_member(
     if contains_patient(resource) {
         return false;
     }
-    let is_patient = |element: &Value<'_>| names(element, eyes.bases) == Names::Patient(patient);
+    let is_patient = |element: Value<'_>| names(element, eyes.bases).is_patient(patient);
     let owned = |paths: &[ElementPath]| {
-        paths.iter().any(|path| any_at(resource, &path.elements, &mut |found| is_patient(found)))
+        paths.iter().any(|path| any_at(*resource, &path.elements, &mut |found| is_patient(found)))
     };
     match facts.standing {
-        Standing::Patient => resource.text("id") == Some(patient),
+        Standing::Patient => resource.get("id").is_some_and(|id| id.is_text(patient)),
         Standing::Compartment => owned(owner_paths(engine, facts)),
         Standing::PatientElement => {
             let paths = owner_paths(engine, facts);
             // A Device that is nobody's is shared; one whose owner cannot be told is not.
-            let nobody = !paths.iter().any(|path| any_at(resource, &path.elements, &mut |_| true));
+            let nobody = !paths.iter().any(|path| any_at(*resource, &path.elements, &mut |_| true));
             owned(paths)
                 || (nobody && !is_partial(resource, eyes) && !paths.is_empty() && facts.name.as_str() == "Device")
         }
@@ -126,7 +127,12 @@ fn is_partial(resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
 /// Whether a resource says of itself that it is a part of what is stored.
 pub(crate) fn is_subsetted(resource: &Value<'_>) -> bool {
     let tags = resource.get("meta").and_then(|meta| meta.get("tag"));
-    tags.is_some_and(|tags| tags.elements().iter().any(|tag| tag.text("code") == Some(SUBSETTED)))
+    tags.is_some_and(|tags| tags.elements().any(|tag| says(&tag, "code", SUBSETTED)))
+}
+
+/// Whether the member of that name is a string that says this.
+fn says(value: &Value<'_>, name: &str, what: &str) -> bool {
+    value.get(name).is_some_and(|own| own.is_text(what))
 }
 
 /// Whether a Patient lies within a resource; whose it is, nobody can tell.
@@ -135,16 +141,14 @@ pub(crate) fn contains_patient(resource: &Value<'_>) -> bool {
 }
 
 /// Whether a value is a Patient or has one in it, at any depth: a contained Bundle may hold others.
-fn holds_patient(value: &Value<'_>) -> bool {
-    value.text("resourceType") == Some("Patient")
-        || value.members().iter().any(|member| holds_patient(&member.value))
-        || value.elements().iter().any(holds_patient)
+fn holds_patient(value: Value<'_>) -> bool {
+    says(&value, "resourceType", "Patient") || value.values().any(holds_patient)
 }
 
 /// Whether every Patient that a resource names, wherever, is this one, and one is named.
 fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     let (mut found, mut other) = (false, false);
-    each_reference(resource, &mut |element| match names(element, eyes.bases) {
+    each_reference(*resource, &mut |element| match names(element, eyes.bases) {
         Names::Patient(named) if named == patient => found = true,
         Names::Other => {}
         _ => other = true,
@@ -153,18 +157,19 @@ fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eye
     let to_patients =
         |parameter: &&SearchParameter| parameter.targets.iter().any(|target| target.as_str() == "Patient");
     for path in facts.parameters.iter().filter(to_patients).flat_map(|parameter| &parameter.paths) {
-        each_at(resource, &path.elements, &mut |element| other |= names(element, eyes.bases) == Names::Unknown);
+        each_at(*resource, &path.elements, &mut |element| other |= names(element, eyes.bases) == Names::Unknown);
     }
     found && !other
 }
 
 /// Calls `visit` with every element that looks like a Reference, at any depth below the resource: it has a
 /// `reference` that is a text, or one `identifier` and no list of them.
-pub(crate) fn each_reference<'v, 'a>(value: &'v Value<'a>, visit: &mut dyn FnMut(&'v Value<'a>)) {
-    let refers = |element: &Value<'_>| {
-        element.text("reference").is_some() || element.get("identifier").is_some_and(Value::is_object)
+pub(crate) fn each_reference<'d>(value: Value<'d>, visit: &mut dyn FnMut(Value<'d>)) {
+    let refers = |element: Value<'_>| {
+        element.get("reference").is_some_and(|reference| reference.kind() == Kind::String)
+            || element.get("identifier").is_some_and(|identifier| identifier.is_object())
     };
-    for element in value.members().iter().map(|member| &member.value).chain(value.elements()) {
+    for element in value.values() {
         if refers(element) {
             visit(element);
         }
@@ -174,9 +179,9 @@ pub(crate) fn each_reference<'v, 'a>(value: &'v Value<'a>, visit: &mut dyn FnMut
 
 fn targets_covered(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     let Some(targets) = resource.get("target") else { return false };
-    let covered = |element: &Value<'_>| {
+    let covered = |element: Value<'_>| {
         let Some(text) = element.text("reference") else { return false };
-        let reference = Reference::read(text, eyes.bases);
+        let reference = Reference::read(&text, eyes.bases);
         let kept = match reference {
             Reference::Local { resource_type, id, .. } => {
                 eyes.kept.binary_search(&format!("{resource_type}/{id}")).is_ok()
@@ -185,16 +190,16 @@ fn targets_covered(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool
         };
         kept || reference.is_patient(patient)
     };
-    !targets.elements().is_empty() && targets.elements().iter().all(covered)
+    targets.elements().next().is_some() && targets.elements().all(covered)
 }
 
 /// Whether a resource has this value (one of an OR list, escapes left in) under a parameter.
 fn matches(parameter: &SearchParameter, value: &str, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
     use policy::facts::ParameterKind as K;
     parameter.paths.iter().any(|path| {
-        any_at(resource, &path.elements, &mut |element| match parameter.kind {
+        any_at(*resource, &path.elements, &mut |element| match parameter.kind {
             K::Token => has_token(element, value),
-            K::Uri => element.as_str() == Some(&*unescape(value)),
+            K::Uri => element.is_text(&unescape(value)),
             K::Reference => {
                 has_reference(element, value, parameter, path.only.as_ref().map(policy::text::TypeName::as_str), eyes)
             }
@@ -204,29 +209,28 @@ fn matches(parameter: &SearchParameter, value: &str, resource: &Value<'_>, eyes:
 }
 
 /// Token search (R4 search.html, "token"), compared exactly: a code, a Coding, a CodeableConcept, an Identifier, a boolean.
-fn has_token(element: &Value<'_>, value: &str) -> bool {
-    use crate::json::Kind;
+fn has_token(element: Value<'_>, value: &str) -> bool {
     let (system, code) = match split_bar(value) {
         Some((system, code)) => (Some(unescape(system)), unescape(code)),
         None => (None, unescape(value)),
     };
-    match &element.kind {
+    match element.kind() {
         // The system of a plain code is not in the resource, so it cannot be compared.
-        Kind::String(text) => system.is_none() && *text == code,
-        Kind::Bool(flag) => system.is_none() && *code == *if *flag { "true" } else { "false" },
-        Kind::Object(_) => {
-            let coded = |coding: &Value<'_>| {
+        Kind::String => system.is_none() && element.is_text(&code),
+        Kind::Bool(flag) => system.is_none() && *code == *if flag { "true" } else { "false" },
+        Kind::Object => {
+            let coded = |coding: Value<'_>| {
                 let own = coding.text("code").or_else(|| coding.text("value"));
-                let same_code = if code.is_empty() { system.is_some() } else { own == Some(&*code) };
+                let same_code = if code.is_empty() { system.is_some() } else { own.as_deref() == Some(&*code) };
                 let same_system = match system.as_deref() {
                     None => true,
                     Some("") => coding.get("system").is_none(),
-                    Some(system) => coding.text("system") == Some(system),
+                    Some(system) => says(&coding, "system", system),
                 };
                 same_code && same_system
             };
             match element.get("coding") {
-                Some(codings) => codings.elements().iter().any(coded),
+                Some(codings) => codings.elements().any(coded),
                 None => coded(element),
             }
         }
@@ -246,17 +250,14 @@ fn split_bar(value: &str) -> Option<(&str, &str)> {
 }
 
 fn has_reference(
-    element: &Value<'_>,
+    element: Value<'_>,
     value: &str,
     parameter: &SearchParameter,
     only: Option<&str>,
     eyes: &Eyes<'_>,
 ) -> bool {
-    let Some(Reference::Local { resource_type, id, .. }) =
-        element.text("reference").map(|text| Reference::read(text, eyes.bases))
-    else {
-        return false;
-    };
+    let Some(text) = element.text("reference") else { return false };
+    let Reference::Local { resource_type, id, .. } = Reference::read(&text, eyes.bases) else { return false };
     if only.is_some_and(|only| only != resource_type)
         || element.text("type").is_some_and(|declared| declared != resource_type)
     {

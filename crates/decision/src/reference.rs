@@ -3,6 +3,8 @@
 //! Invariant: only a literal reference to an own base names a resource here. Whatever else a text is
 //! (foreign, contained, conditional, a bare URN), it proves nothing.
 
+use std::borrow::Cow;
+
 use policy::text::{FhirId, TypeName};
 
 use crate::json::Value;
@@ -62,10 +64,10 @@ impl<'a> Reference<'a> {
 }
 
 /// Which patient an element of type Reference names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Names<'a> {
     /// This one, literally.
-    Patient(&'a str),
+    Patient(Cow<'a, str>),
     /// A resource of this server that is not a Patient.
     Other,
     /// It cannot be told: by identifier only, contained, foreign, conditional, at odds with its own `type`.
@@ -74,9 +76,26 @@ pub(crate) enum Names<'a> {
     Conditional,
 }
 
+impl Names<'_> {
+    /// Whether it is this patient.
+    pub(crate) fn is_patient(&self, patient: &str) -> bool {
+        matches!(self, Self::Patient(named) if named == patient)
+    }
+
+    fn into_owned(self) -> Names<'static> {
+        match self {
+            Self::Patient(named) => Names::Patient(Cow::Owned(named.into_owned())),
+            Self::Other => Names::Other,
+            Self::Unknown => Names::Unknown,
+            Self::Conditional => Names::Conditional,
+        }
+    }
+}
+
 /// Reads an element of type Reference.
-pub(crate) fn names<'v>(element: &'v Value<'_>, bases: &[&str]) -> Names<'v> {
+pub(crate) fn names<'d>(element: Value<'d>, bases: &[&str]) -> Names<'d> {
     let declared = element.text("type");
+    let declared = declared.as_deref();
     let Some(reference) = element.text("reference") else {
         // Only its own `type` tells that it is no Patient; a `reference` that is not a text tells nothing.
         let bare = element.is_object() && element.get("reference").is_none();
@@ -85,11 +104,18 @@ pub(crate) fn names<'v>(element: &'v Value<'_>, bases: &[&str]) -> Names<'v> {
             _ => Names::Unknown,
         };
     };
-    match Reference::read(reference, bases) {
+    match &reference {
+        Cow::Borrowed(text) => said(text, declared, bases),
+        Cow::Owned(text) => said(text, declared, bases).into_owned(),
+    }
+}
+
+fn said<'a>(text: &'a str, declared: Option<&str>, bases: &[&str]) -> Names<'a> {
+    match Reference::read(text, bases) {
         Reference::Local { resource_type, .. } if declared.is_some_and(|declared| declared != resource_type) => {
             Names::Unknown
         }
-        Reference::Local { resource_type: "Patient", id, .. } => Names::Patient(id),
+        Reference::Local { resource_type: "Patient", id, .. } => Names::Patient(id.into()),
         Reference::Local { .. } => Names::Other,
         Reference::Conditional => Names::Conditional,
         Reference::Contained | Reference::Foreign => Names::Unknown,
@@ -99,7 +125,7 @@ pub(crate) fn names<'v>(element: &'v Value<'_>, bases: &[&str]) -> Names<'v> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json;
+    use crate::json::Document;
 
     const BASES: &[&str] = &["https://gw.example/fhir"];
 
@@ -131,8 +157,8 @@ mod tests {
     #[test]
     fn an_element_that_is_at_odds_with_itself_proves_nothing() {
         for (text, expected) in [
-            (r#"{"reference":"Patient/ME"}"#, Names::Patient("ME")),
-            (r#"{"reference":"Patient/ME","type":"Patient"}"#, Names::Patient("ME")),
+            (r#"{"reference":"Patient/ME"}"#, Names::Patient("ME".into())),
+            (r#"{"reference":"Patient/ME","type":"Patient"}"#, Names::Patient("ME".into())),
             (r#"{"reference":"Patient/ME","type":"Group"}"#, Names::Unknown),
             (r#"{"reference":"Practitioner/1"}"#, Names::Other),
             (r##"{"reference":"#p1"}"##, Names::Unknown),
@@ -143,7 +169,8 @@ mod tests {
             (r#"{"reference":"Patient?identifier=1"}"#, Names::Conditional),
             ("\"Patient/ME\"", Names::Unknown),
         ] {
-            assert_eq!(names(&json::parse(text).unwrap(), BASES), expected, "{text}");
+            let document = Document::read(text).unwrap();
+            assert_eq!(names(document.root(), BASES), expected, "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ use policy::request::{Header, Request};
 
 use crate::Engine;
 use crate::answer;
-use crate::json::{self, Value};
+use crate::json::Document;
 use crate::judge::{Judged, Plan, Trace, judge};
 
 /// The headers that pass, of an answer that is checked: those of the instance itself.
@@ -98,14 +98,7 @@ impl Check<'_> {
         headers.extend(answer::private());
         let mut body = Body::default();
         body.keep(0..self.answer.body.len());
-        Released {
-            status: self.answer.status,
-            headers,
-            body,
-            reason: None,
-            released: 0,
-            dropped: 0,
-        }
+        Released { status: self.answer.status, headers, body, reason: None, released: 0, dropped: 0 }
     }
 
     /// `Location`, where it lies below the upstream's base, on the Service's.
@@ -132,7 +125,7 @@ impl Check<'_> {
     }
 
     /// The body as JSON; none if it does not parse.
-    fn json(&self) -> Option<Value<'_>> {
-        json::parse(std::str::from_utf8(self.answer.body).ok()?).ok()
+    fn json(&self) -> Option<Document<'_>> {
+        Document::read(std::str::from_utf8(self.answer.body).ok()?).ok()
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: an entry is released only if a rule covers it, and, unless it is a match, only if a
 //! released entry leads to it. The envelope is written anew; of the upstream's own it keeps little.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -25,13 +26,13 @@ use crate::reference::Reference;
 const PAGING: &[&str] = &["next", "prev", "previous", "first", "last"];
 
 /// One entry, as far as it can be decided.
-struct Entry<'v, 'a> {
-    resource: &'v Value<'a>,
-    resource_type: &'v str,
-    id: &'v str,
-    /// The upstream's mode, if it is one that a resource of the answer can have.
-    mode: Option<&'v str>,
-    score: Option<&'v str>,
+struct Entry<'d> {
+    resource: Value<'d>,
+    resource_type: Cow<'d, str>,
+    id: Cow<'d, str>,
+    /// Whether the upstream calls it an include.
+    included: bool,
+    score: Option<&'d str>,
     /// What it refers to, as `Type/id`.
     refers: Vec<String>,
     /// Whether it may be released when a released entry refers to it.
@@ -41,7 +42,7 @@ struct Entry<'v, 'a> {
     kept: bool,
 }
 
-impl Entry<'_, '_> {
+impl Entry<'_> {
     fn key(&self) -> String {
         format!("{}/{}", self.resource_type, self.id)
     }
@@ -52,15 +53,17 @@ impl Check<'_> {
         if self.answer.status != 200 {
             return self.failed();
         }
-        let Some(bundle) = self.json() else { return self.unreadable() };
-        let listed = bundle.get("entry").is_none_or(|entry| matches!(entry.kind, Kind::Array(_)));
-        let searchset = bundle.text("resourceType") == Some("Bundle") && bundle.text("type") == Some("searchset");
+        let Some(document) = self.json() else { return self.unreadable() };
+        let bundle = document.root();
+        let listed = bundle.get("entry").is_none_or(|entry| entry.is_array());
+        let says = |name: &str, what: &str| bundle.get(name).is_some_and(|own| own.is_text(what));
+        let searchset = says("resourceType", "Bundle") && says("type", "searchset");
         if bundle.repeats_a_name() || !searchset || !listed {
             return self.unreadable();
         }
-        let all = bundle.get("entry").map(Value::elements).unwrap_or_default();
+        let all: Vec<Value<'_>> = bundle.get("entry").into_iter().flat_map(|entry| entry.elements()).collect();
         let outcomes = all.iter().filter(|entry| is_outcome(entry)).count();
-        let mut entries: Vec<Entry<'_, '_>> = all.iter().filter_map(|entry| self.entry(entry)).collect();
+        let mut entries: Vec<Entry<'_>> = all.iter().filter_map(|entry| self.entry(entry)).collect();
         self.decide(search, &mut entries);
 
         let released = entries.iter().filter(|entry| entry.kept).count();
@@ -84,25 +87,25 @@ impl Check<'_> {
     }
 
     /// Reads an entry; none for one whose resource has no certain type and id.
-    fn entry<'v, 'a>(&self, entry: &'v Value<'a>) -> Option<Entry<'v, 'a>> {
-        let resource = entry.get("resource").filter(|_| !entry.ambiguous)?;
+    fn entry<'d>(&self, entry: &Value<'d>) -> Option<Entry<'d>> {
+        let resource = entry.get("resource").filter(|_| !entry.is_ambiguous())?;
         let (resource_type, id) = (resource.text("resourceType")?, resource.text("id")?);
-        self.engine.facts(resource_type)?;
+        self.engine.facts(&resource_type)?;
         let search = entry.get("search");
-        let score = search.and_then(|search| search.get("score")).filter(|score| matches!(score.kind, Kind::Number));
+        let score = search.and_then(|search| search.get("score")).filter(|score| score.kind() == Kind::Number);
         let mut refers = Vec::new();
         each_reference(resource, &mut |element| {
-            let reference = element.text("reference").map(|text| Reference::read(text, &self.bases));
-            if let Some(Reference::Local { resource_type, id, .. }) = reference {
+            let Some(text) = element.text("reference") else { return };
+            if let Reference::Local { resource_type, id, .. } = Reference::read(&text, &self.bases) {
                 refers.push(format!("{resource_type}/{id}"));
             }
         });
-        FhirId::accepts(id).then(|| Entry {
+        FhirId::accepts(&id).then(|| Entry {
             resource,
             resource_type,
             id,
-            mode: search.and_then(|search| search.text("mode")),
-            score: score.map(|score| score.raw),
+            included: search.and_then(|search| search.get("mode")).is_some_and(|mode| mode.is_text("include")),
+            score: score.map(|score| score.raw()),
             refers,
             by_include: false,
             by_reverse: false,
@@ -111,14 +114,14 @@ impl Check<'_> {
     }
 
     /// Marks the entries that are released. Provenance comes last, because it rests on what is kept.
-    fn decide(&self, search: &Search, entries: &mut [Entry<'_, '_>]) {
+    fn decide(&self, search: &Search, entries: &mut [Entry<'_>]) {
         let eyes = Eyes { partial: search.partial, ..self.eyes() };
         for entry in entries.iter_mut().filter(|entry| entry.resource_type != "Provenance") {
             self.cover(search, entry, &eyes);
         }
         follow(entries);
         // What another rule let in says nothing of the context.
-        let own = |entry: &&Entry<'_, '_>| entry.kept && self.is_own(entry, &eyes);
+        let own = |entry: &&Entry<'_>| entry.kept && self.is_own(entry, &eyes);
         let mut kept: Vec<String> = entries.iter().filter(own).map(Entry::key).collect();
         kept.sort_unstable();
         let eyes = Eyes { kept: &kept, ..eyes };
@@ -129,23 +132,23 @@ impl Check<'_> {
     }
 
     /// Whether an entry is the context's own, or shared.
-    fn is_own(&self, entry: &Entry<'_, '_>, eyes: &Eyes<'_>) -> bool {
-        let Some((patient, facts)) = eyes.patient.zip(self.engine.facts(entry.resource_type)) else { return false };
-        is_member(self.engine, facts, entry.resource, patient, eyes)
+    fn is_own(&self, entry: &Entry<'_>, eyes: &Eyes<'_>) -> bool {
+        let Some((patient, facts)) = eyes.patient.zip(self.engine.facts(&entry.resource_type)) else { return false };
+        is_member(self.engine, facts, &entry.resource, patient, eyes)
     }
 
     /// Decides what one entry may be: a match, or what a kept entry leads to.
-    fn cover(&self, search: &Search, entry: &mut Entry<'_, '_>, eyes: &Eyes<'_>) {
-        let name = entry.resource_type;
-        let covered = |letters| self.is_covered(name, entry.resource, letters, eyes);
-        if name == search.resource_type && entry.mode != Some("include") {
+    fn cover(&self, search: &Search, entry: &mut Entry<'_>, eyes: &Eyes<'_>) {
+        let name = &*entry.resource_type;
+        let covered = |letters| self.is_covered(name, &entry.resource, letters, eyes);
+        if name == search.resource_type && !entry.included {
             entry.kept = covered(Letters::SEARCH);
             return;
         }
         let standing = self.engine.facts(name).map(|facts| facts.standing);
         let shared = standing == Some(Standing::Shared)
             && self.engine.settings().shared != Shared::Scope
-            && !contains_patient(entry.resource);
+            && !contains_patient(&entry.resource);
         entry.by_include = search.included.iter().any(|one| one == name) && (shared || covered(Letters::READ));
         entry.by_reverse = search.reverse.iter().any(|one| one == name) && covered(Letters::SEARCH);
     }
@@ -163,18 +166,18 @@ impl Check<'_> {
         let query = if search.link.is_empty() { String::new() } else { format!("?{}", search.link) };
         let mut links = vec![("self".to_owned(), format!("{base}{path}{query}"))];
         let upstream = self.upstream;
-        for link in bundle.get("link").map(Value::elements).unwrap_or_default() {
+        for link in bundle.get("link").into_iter().flat_map(|links| links.elements()) {
             let (Some(relation), Some(url)) = (link.text("relation"), link.text("url")) else { continue };
             let own =
                 !upstream.is_empty() && url.strip_prefix(upstream).is_some_and(|rest| rest.starts_with(['/', '?']));
-            let first = links.iter().all(|(known, _)| known != relation);
-            if PAGING.contains(&relation)
+            let first = links.iter().all(|(known, _)| *known != relation);
+            if PAGING.contains(&&*relation)
                 && own
                 && first
-                && !link.ambiguous
-                && let Some(sealed) = seal(url)
+                && !link.is_ambiguous()
+                && let Some(sealed) = seal(&url)
             {
-                links.push((relation.to_owned(), sealed));
+                links.push((relation.into_owned(), sealed));
             }
         }
         links
@@ -184,17 +187,17 @@ impl Check<'_> {
         &self,
         bundle: &Value<'_>,
         search: &Search,
-        total: Option<&Value<'_>>,
+        total: Option<Value<'_>>,
         links: &[(String, String)],
-        entries: &[Entry<'_, '_>],
+        entries: &[Entry<'_>],
     ) -> String {
-        let mut out = String::with_capacity(bundle.raw.len() + 256);
+        let mut out = String::with_capacity(bundle.raw().len() + 256);
         out.push_str(r#"{"resourceType":"Bundle","type":"searchset""#);
         for (name, member) in [("timestamp", bundle.get("timestamp")), ("total", total)] {
-            let plain = member.filter(|value| matches!(value.kind, Kind::String(_) | Kind::Number));
+            let plain = member.filter(|value| matches!(value.kind(), Kind::String | Kind::Number));
             if let Some(value) = plain {
                 // Writing to a String cannot fail.
-                let _ = write!(out, r#","{name}":{}"#, value.raw);
+                let _ = write!(out, r#","{name}":{}"#, value.raw());
             }
         }
         out.push_str(r#","link":["#);
@@ -215,8 +218,8 @@ impl Check<'_> {
             quote(&format!("{home}/{}/{}", entry.resource_type, entry.id), &mut out);
             out.push_str(r#","resource":"#);
             let added: &[String] = if entry.resource_type == search.resource_type { &search.added } else { &[] };
-            out.push_str(&without(entry.resource, added));
-            let matched = entry.resource_type == search.resource_type && entry.mode != Some("include");
+            out.push_str(&without(&entry.resource, added));
+            let matched = entry.resource_type == search.resource_type && !entry.included;
             out.push_str(if matched { r#","search":{"mode":"match""# } else { r#","search":{"mode":"include""# });
             if let Some(score) = entry.score {
                 let _ = write!(out, r#","score":{score}"#);
@@ -230,11 +233,14 @@ impl Check<'_> {
 
 /// Whether an entry tells of the search, not of a patient: it is never released, and nobody misses it.
 fn is_outcome(entry: &Value<'_>) -> bool {
-    entry.get("resource").and_then(|resource| resource.text("resourceType")) == Some("OperationOutcome")
+    entry
+        .get("resource")
+        .and_then(|resource| resource.get("resourceType"))
+        .is_some_and(|own| own.is_text("OperationOutcome"))
 }
 
 /// Keeps whatever a kept entry leads to, on and on.
-fn follow(entries: &mut [Entry<'_, '_>]) {
+fn follow(entries: &mut [Entry<'_>]) {
     let mut by_key: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut by_target: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, entry) in entries.iter().enumerate() {

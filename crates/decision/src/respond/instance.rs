@@ -10,7 +10,7 @@ use policy::text::FhirId;
 use super::{Check, INSTANCE_HEADERS};
 use crate::answer;
 use crate::cover::{Eyes, covers};
-use crate::json::Value;
+use crate::json::{Document, Value};
 
 impl Check<'_> {
     /// A read: the instance itself, or the one answer for all that is not there.
@@ -20,10 +20,10 @@ impl Check<'_> {
             404 | 410 => return self.absent(),
             _ => return self.failed(),
         }
-        let Some(resource) = self.json() else { return self.unreadable() };
-        let asked = !resource.ambiguous
-            && resource.text("resourceType") == Some(resource_type)
-            && resource.text("id") == Some(id);
+        let Some(document) = self.json() else { return self.unreadable() };
+        let resource = document.root();
+        let says = |name: &str, what: &str| resource.get(name).is_some_and(|own| own.is_text(what));
+        let asked = !resource.is_ambiguous() && says("resourceType", resource_type) && says("id", id);
         let eyes = Eyes { partial, ..self.eyes() };
         if !asked || !self.is_covered(resource_type, &resource, Letters::READ, &eyes) {
             return self.hidden();
@@ -36,14 +36,15 @@ impl Check<'_> {
         if !matches!(self.answer.status, 200 | 201) {
             return self.failed();
         }
-        let resource = self.json().filter(|resource| {
-            !resource.ambiguous
-                && resource.text("resourceType") == Some(resource_type)
-                && resource.text("id").is_some_and(FhirId::accepts)
+        let document = self.json();
+        let resource = document.as_ref().map(Document::root).filter(|resource| {
+            !resource.is_ambiguous()
+                && resource.get("resourceType").is_some_and(|own| own.is_text(resource_type))
+                && resource.text("id").is_some_and(|id| FhirId::accepts(&id))
                 && self.is_covered(resource_type, resource, Letters::READ, &self.eyes())
         });
         let mut released =
-            self.instance(self.answer.status, resource.map(|resource| resource.raw.into()).unwrap_or_default());
+            self.instance(self.answer.status, resource.map(|resource| resource.raw().into()).unwrap_or_default());
         released.released = u32::from(!released.body.is_empty());
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
@@ -95,13 +96,12 @@ impl Check<'_> {
 }
 
 /// A resource without these elements; all else stays byte for byte.
-pub(super) fn without<'v>(resource: &'v Value<'_>, added: &[String]) -> Cow<'v, str> {
+pub(super) fn without<'d>(resource: &Value<'d>, added: &[String]) -> Cow<'d, str> {
     let taken = |name: &str| added.iter().any(|one| one == name || name.strip_prefix('_') == Some(one));
-    if !resource.members().iter().any(|member| taken(&member.name)) {
-        return Cow::Borrowed(resource.raw);
+    if !resource.members().any(|member| taken(&member.name)) {
+        return Cow::Borrowed(resource.raw());
     }
-    let left: Vec<&str> =
-        resource.members().iter().filter(|member| !taken(&member.name)).map(|member| member.raw).collect();
+    let left: Vec<&str> = resource.members().filter(|member| !taken(&member.name)).map(|member| member.raw).collect();
     Cow::Owned(format!("{{{}}}", left.join(",")))
 }
 
