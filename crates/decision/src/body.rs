@@ -13,7 +13,8 @@ use crate::denial::Denial;
 use crate::json::{Document, Kind, Value};
 use crate::judge::Trace;
 use crate::reference::{Names, names};
-use crate::rules::{Rule, Rules};
+use crate::arena::Arena;
+use crate::rules::{Grants, Rule};
 
 /// The names that a body of any type is decided by, wherever they stand in it.
 const DECISIVE: &[&str] = &[
@@ -41,27 +42,28 @@ pub(crate) struct Write<'w, 'a> {
     pub(crate) facts: &'a TypeFacts,
     /// The absolute URL that means this server.
     pub(crate) home: &'w str,
-    pub(crate) rules: &'w Rules<'a>,
+    pub(crate) grants: &'a Grants,
+    pub(crate) arena: &'a Arena,
 }
 
-impl Write<'_, '_> {
+impl<'a> Write<'_, 'a> {
     /// Checks a new resource; the places of the rules that cover it.
-    pub(crate) fn check_new(&self, bytes: &[u8], fitting: &[usize], trace: &mut Trace) -> Result<Vec<usize>, Denial> {
+    pub(crate) fn check_new(&self, bytes: &[u8], fitting: &[u16], trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
         let document = read(bytes, self.facts.name.as_str())?;
         let resource = document.root();
         if has_two_readings(resource, &self.decisive()) {
             return Err(Denial::new(Phase::Body, Reason::MalformedBody));
         }
         if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
-            trace.ignored.push("meta.security".to_owned());
+            trace.ignored.push("meta.security".into());
         }
         if cover::is_subsetted(&resource) {
             return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
         }
         let mut furthest: Option<Denial> = None;
-        let mut permitting = Vec::new();
+        let mut permitting = self.arena.list_of(fitting.len());
         for index in fitting {
-            let Some(rule) = self.rules.list.get(*index) else { continue };
+            let Some(rule) = self.grants.list.get(usize::from(*index)) else { continue };
             match self.covers(rule, &resource) {
                 Ok(()) => permitting.push(*index),
                 Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
@@ -71,12 +73,12 @@ impl Write<'_, '_> {
         if permitting.is_empty() {
             return Err(furthest.unwrap_or(Denial::new(Phase::Body, Reason::Internal)));
         }
-        Ok(permitting)
+        Ok(permitting.into_bump_slice())
     }
 
     /// The names of the elements that the write is decided by.
     fn decisive(&self) -> Vec<&str> {
-        let constrained = self.rules.list.iter().flat_map(|rule| rule.constraints.iter());
+        let constrained = self.grants.list.iter().flat_map(|rule| rule.constraints.iter());
         let granular = constrained
             .filter_map(|constraint| self.engine.parameter(self.facts, &constraint.name))
             .flat_map(|parameter| &parameter.paths);
@@ -87,16 +89,16 @@ impl Write<'_, '_> {
         names
     }
 
-    fn covers(&self, rule: &Rule<'_>, resource: &Value<'_>) -> Result<(), Denial> {
+    fn covers(&self, rule: &Rule, resource: &Value<'_>) -> Result<(), Denial> {
         let bases = [self.home];
-        let eyes = Eyes { bases: &bases, patient: self.rules.patient, kept: &[], partial: false };
+        let eyes = Eyes { bases: &bases, patient: self.grants.patient.as_deref(), kept: &[], partial: false };
         let mut conditional = false;
         each_reference(*resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
         if conditional {
             return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
         }
         if rule.is_patient() {
-            let patient = self.rules.patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
+            let patient = self.grants.patient.as_deref().ok_or(Denial::new(Phase::Body, Reason::Internal))?;
             owned(self.engine, self.facts, resource, patient, &eyes)?;
         }
         if cover::meets(self.engine, rule, self.facts, resource, &eyes) {

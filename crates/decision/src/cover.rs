@@ -4,7 +4,6 @@
 //! cannot be told from it is not covered.
 
 use policy::facts::{ElementPath, SearchParameter, Standing, TypeFacts};
-use policy::settings::Compartment;
 
 use crate::Engine;
 use crate::json::{Kind, Value};
@@ -49,20 +48,14 @@ pub(crate) fn each_at<'d>(value: Value<'d>, path: &[Box<str>], visit: &mut dyn F
 }
 
 /// The elements that make a resource of this type a patient's, under the Service's setting.
-pub(crate) fn owner_paths<'e>(engine: &Engine, facts: &'e TypeFacts) -> &'e [ElementPath] {
-    match engine.settings().compartment {
-        Compartment::R4 => &facts.owners,
-        Compartment::SubjectOnly => {
-            let subject = facts.parameters.iter().find(|one| &*one.name == "patient" && one.owner);
-            subject.map_or_else(|| facts.owners.get(..1).unwrap_or_default(), |one| &one.paths)
-        }
-    }
+pub(crate) fn owner_paths<'e>(engine: &'e Engine, facts: &TypeFacts) -> &'e [ElementPath] {
+    engine.kind_named(facts.name.as_str()).map(|kind| &*kind.owners).unwrap_or_default()
 }
 
 /// Whether a rule covers a resource, as it is stored.
 pub(crate) fn covers(
     engine: &Engine,
-    rule: &Rule<'_>,
+    rule: &Rule,
     facts: &TypeFacts,
     resource: &Value<'_>,
     eyes: &Eyes<'_>,
@@ -75,7 +68,7 @@ pub(crate) fn covers(
 /// Whether a resource meets every constraint of a rule.
 pub(crate) fn meets(
     engine: &Engine,
-    rule: &Rule<'_>,
+    rule: &Rule,
     facts: &TypeFacts,
     resource: &Value<'_>,
     eyes: &Eyes<'_>,

@@ -2,80 +2,114 @@
 
 use std::borrow::Cow;
 
-use policy::decision::{Action, Decision, Names, Obligation, Phase, Verdict};
+use bumpalo::collections::Vec as List;
+use policy::decision::{Action, Decision, Lookup, Names, Obligation, Phase, Verdict};
 use policy::reason::Reason;
 use policy::request::Request;
 
 use crate::Engine;
+use crate::arena::Arena;
 use crate::denial::Denial;
-use crate::judge::{Judged, Plan, Trace, judge};
+use crate::judge::{Halt, Judged, Plan, Trace, judge};
+use crate::rules::Grants;
 
-/// Decides one request.
+/// The most lookups that one request asks for: each entry of a batch, and what it refers to.
+pub(crate) const MAX_LOOKUPS: usize = 600;
+
+/// Decides one request of a caller with these grants.
 ///
-/// Deny is an answer, never an error; the same bundle and request always give the same decision.
+/// Deny is an answer, never an error; the same engine, request and grants always give the same decision. Grants of
+/// another engine give nothing that this one would not, but may give less: make them anew with each bundle.
 #[must_use]
-pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision<'static> {
+pub fn decide<'a>(engine: &'a Engine, request: &Request<'a>, grants: &'a Grants, arena: &'a Arena) -> Decision<'a> {
     if request.stale {
         return stale_or_absent();
     }
-    let mut trace = Trace::default();
-    match judge(engine, request, &mut trace) {
-        Ok(judged) => permit(judged, trace),
-        Err(denial) => deny(denial, trace),
+    let mut trace = Trace::new(arena);
+    match judge(engine, request, grants, arena, &mut trace) {
+        Ok(judged) => permit(judged, trace, arena),
+        Err(halt) => stop(halt, request, trace),
     }
 }
 
 /// The decision of a gateway that has no bundle, or whose bundle is older than its Service allows.
 #[must_use]
-pub fn stale_or_absent() -> Decision<'static> {
-    deny(Denial::new(Phase::Normalise, Reason::BundleStale), Trace::default())
+pub const fn stale_or_absent<'a>() -> Decision<'a> {
+    Decision::bare(Verdict::Deny { status: 503, reason: Reason::BundleStale }, Phase::Normalise)
 }
 
-fn permit(judged: Judged<'_>, mut trace: Trace) -> Decision<'static> {
+pub(crate) fn permit<'a>(judged: Judged<'a>, mut trace: Trace<'a>, arena: &'a Arena) -> Decision<'a> {
     if judged.is_checked() {
         trace.obligations.push(Obligation::CheckResponse);
     }
+    let rules = names(&judged, arena);
+    let note = judged.note;
     let action = match (&judged.plan, judged.upstream) {
         (Plan::Local, _) => Action::Answer(204),
         (_, Some(upstream)) => Action::Forward(upstream),
         (_, None) => return deny(Denial::new(Phase::Query, Reason::Internal), trace),
     };
-    let mut rules: Vec<String> = Vec::new();
-    for rule in judged.permitting.iter().filter_map(|index| judged.rules.list.get(*index)) {
-        let name = rule.name();
-        if !rules.contains(&name) {
-            rules.push(name);
+    Decision { rules, action, note, ..record(Verdict::Permit, trace) }
+}
+
+fn names<'a>(judged: &Judged<'a>, arena: &'a Arena) -> Names<'a> {
+    let mut rules: List<'a, Cow<'a, str>> = arena.list_of(judged.permitting.len());
+    for rule in judged.permitting.iter().filter_map(|index| judged.grants.list.get(usize::from(*index))) {
+        if !rules.iter().any(|known| **known == *rule.name) {
+            rules.push(Cow::Borrowed(&*rule.name));
         }
     }
-    Decision { rules: rules.into_iter().map(Cow::Owned).collect(), action, verdict: Verdict::Permit, ..record(trace) }
+    Cow::Borrowed(rules.into_bump_slice())
 }
 
-fn deny(denial: Denial, trace: Trace) -> Decision<'static> {
-    let Denial { phase, status, reason, .. } = denial;
-    // What would have been done is no obligation of a denial.
-    let trace = Trace { obligations: Vec::new(), ..trace };
-    Decision { phase, verdict: Verdict::Deny { status, reason }, ..record(trace) }
-}
-
-fn record(trace: Trace) -> Decision<'static> {
-    Decision {
-        operation: trace.operation,
-        interaction: trace.interaction,
-        resource_type: trace.resource_type.map(Cow::Owned),
-        resource_id: trace.resource_id.map(Cow::Owned),
-        obligations: trace.obligations.into(),
-        related: trace.related.into(),
-        fields_used: sorted(trace.used),
-        fields_ignored: sorted(trace.ignored),
-        ..Decision::bare(
-            Verdict::Deny { status: 500, reason: Reason::Internal },
-            trace.phase.unwrap_or(Phase::Normalise),
-        )
+pub(crate) fn stop<'a>(halt: Halt, request: &Request<'_>, trace: Trace<'a>) -> Decision<'a> {
+    match halt {
+        Halt::Deny(denial) => deny(denial, trace),
+        Halt::Lookup(lookups) => look_up(lookups, request, trace),
     }
 }
 
-fn sorted(mut names: Vec<String>) -> Names<'static> {
+/// Asks for what is stored, as far as the gateway can look and the request has not asked before.
+fn look_up<'a>(lookups: Vec<Lookup>, request: &Request<'_>, trace: Trace<'a>) -> Decision<'a> {
+    let phase = trace.phase;
+    if !request.capabilities.lookup {
+        return deny(Denial::new(phase, Reason::ObligationUnsupported), trace);
+    }
+    if lookups.is_empty() || lookups.len() > MAX_LOOKUPS {
+        return deny(Denial::new(phase, Reason::ResponseUnreadable), trace);
+    }
+    let trace = Trace { obligations: List::new_in(trace.obligations.bump()), ..trace };
+    Decision { action: Action::Lookup(Cow::Owned(lookups)), ..record(Verdict::Undecided, trace) }
+}
+
+fn deny(denial: Denial, trace: Trace<'_>) -> Decision<'_> {
+    let Denial { phase, status, reason, .. } = denial;
+    // What would have been done is no obligation of a denial.
+    let trace = Trace { obligations: List::new_in(trace.obligations.bump()), phase, ..trace };
+    record(Verdict::Deny { status, reason }, trace)
+}
+
+fn record(verdict: Verdict, trace: Trace<'_>) -> Decision<'_> {
+    Decision {
+        verdict,
+        phase: trace.phase,
+        note: None,
+        action: Action::None,
+        operation: trace.operation,
+        interaction: trace.interaction,
+        resource_type: trace.resource_type.map(Cow::Borrowed),
+        resource_id: trace.resource_id.map(Cow::Borrowed),
+        rules: Cow::Borrowed(&[]),
+        obligations: Cow::Borrowed(trace.obligations.into_bump_slice()),
+        related: Cow::Borrowed(trace.related.into_bump_slice()),
+        fields_used: sorted(trace.used),
+        fields_ignored: sorted(trace.ignored),
+        entries: Cow::Borrowed(&[]),
+    }
+}
+
+fn sorted<'a>(mut names: List<'a, Cow<'a, str>>) -> Names<'a> {
     names.sort_unstable();
     names.dedup();
-    names.into_iter().map(Cow::Owned).collect()
+    Cow::Borrowed(names.into_bump_slice())
 }

@@ -2,16 +2,18 @@
 //!
 //! Invariant: a decision is a pure function. It reads no clock, no network and no global state, it
 //! cannot fail, and anything that it does not recognise it denies. The phases of a decision are one
-//! file each: `normalise` (1), `token` (2), `judge` (3, and the order of all), `rules` (4), `query`
-//! (5), `body` (6), `respond` (9); batches (7) and tags (8) are denied as `not_built`.
+//! file or folder each: `normalise` (1), `token` (2), `judge` (3, and the order of all), `rules` (4), `query`
+//! (5), `body` (6), `respond` (9).
 
 mod answer;
+mod arena;
 mod base;
 mod body;
 mod cover;
 mod decide;
 mod denial;
 mod engine;
+mod fields;
 mod json;
 mod judge;
 mod normalise;
@@ -24,7 +26,9 @@ mod token;
 mod upstream;
 
 pub use answer::refuse;
+pub use arena::Arena;
 pub use decide::{decide, stale_or_absent};
-pub use engine::Engine;
+pub use engine::{Engine, permits_operation};
 pub use normalise::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
-pub use respond::{Answer, respond};
+pub use respond::{Answer, Outcome, respond};
+pub use rules::Grants;

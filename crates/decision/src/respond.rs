@@ -7,14 +7,16 @@
 mod bundle;
 mod instance;
 
-use policy::decision::{Body, Decision, Released};
+use policy::decision::{Body, Lookup, Released};
 use policy::reason::Reason;
 use policy::request::{Header, Request};
 
 use crate::Engine;
 use crate::answer;
 use crate::json::Document;
+use crate::arena::Arena;
 use crate::judge::{Judged, Plan, Trace, judge};
+use crate::rules::Grants;
 
 /// The headers that pass, of an answer that is checked: those of the instance itself.
 const INSTANCE_HEADERS: &[&str] = &["etag", "last-modified"];
@@ -47,48 +49,55 @@ impl<'a> Answer<'a> {
 }
 
 /// What all of phase 9 looks at.
-pub(crate) struct Check<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) judged: &'a Judged<'a>,
-    pub(crate) answer: &'a Answer<'a>,
+pub(crate) struct Check<'c, 'a> {
+    pub(crate) engine: &'c Engine,
+    pub(crate) judged: &'c Judged<'a>,
+    pub(crate) answer: &'c Answer<'c>,
     /// The URLs that mean this server in what is stored: the Service's own, and the upstream's.
-    pub(crate) bases: [&'a str; 2],
+    pub(crate) bases: [&'c str; 2],
     /// The upstream's base, without what stands in the path before FHIR's own part.
-    pub(crate) upstream: &'a str,
+    pub(crate) upstream: &'c str,
+}
+
+/// What phase 9 comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client gets this.
+    Release(Released),
+    /// Only what is stored can tell: fetch these, and ask again with what came.
+    Lookup(Vec<Lookup>),
 }
 
 /// What the client gets of an upstream's answer to a request that was permitted.
 ///
-/// `seal` turns a paging link of the upstream into one of the gateway's own, or drops it. A decision
-/// that was no permit of this request gets the answer of an internal fault.
+/// The request is decided again, so nothing has to be remembered in between, and one that is no permit gets the answer
+/// of an internal fault. `seal` turns a paging link of the upstream into one of the gateway's own, or drops it.
 #[must_use]
 pub fn respond(
     engine: &Engine,
     request: &Request<'_>,
-    decision: &Decision<'_>,
+    grants: &Grants,
     answer: &Answer<'_>,
     seal: &mut dyn FnMut(&str) -> Option<String>,
-) -> Released {
+) -> Outcome {
     let fault = || answer::refused(Some(engine), 502, Reason::Internal);
-    if !decision.permits() {
-        return fault();
-    }
-    let mut trace = Trace::default();
-    let Ok(judged) = judge(engine, request, &mut trace) else { return fault() };
+    let arena = Arena::new();
+    let mut trace = Trace::new(&arena);
+    let Ok(judged) = judge(engine, request, grants, &arena, &mut trace) else { return Outcome::Release(fault()) };
     let upstream = answer.upstream_base.trim_end_matches('/');
     let home = format!("{}{}", engine.base.url, judged.prefix);
     let theirs = if upstream.is_empty() { String::new() } else { format!("{upstream}{}", judged.prefix) };
     let check = Check { engine, judged: &judged, answer, bases: [&home, &theirs], upstream };
-    match &judged.plan {
+    Outcome::Release(match &judged.plan {
         Plan::Local => fault(),
         Plan::Unchecked => check.unchecked(),
-        Plan::Read { resource_type, id, added, partial } => check.read(resource_type, id, added, *partial),
+        Plan::Read(instance) => check.read(instance),
         Plan::Create { resource_type } => check.created(resource_type),
         Plan::Search(search) => check.searched(search, seal),
-    }
+    })
 }
 
-impl Check<'_> {
+impl Check<'_, '_> {
     /// An answer that nothing is known of: its own body, under few of its headers.
     fn unchecked(&self) -> Released {
         let mut headers = self.answer.passed(PLAIN_HEADERS);

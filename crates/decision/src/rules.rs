@@ -20,7 +20,7 @@ use policy::settings::Confidentiality;
 use crate::Engine;
 use crate::engine::{On, Place};
 
-pub(crate) use fit::{Asked, Group, fitting, fitting_all};
+pub(crate) use fit::{Asked, Group, Places, Several, fitting, fitting_all};
 
 /// The rules of one caller under one bundle: worked out once for a token, and used for each of its requests.
 ///
@@ -263,6 +263,13 @@ impl Rule {
             Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
         };
         own && self.is_within(engine, index)
+    }
+}
+
+impl Grants {
+    /// Whether labels are enforced and something is above the caller's clearance.
+    pub(crate) fn is_cleared_below_all(&self, engine: &Engine) -> bool {
+        engine.enforces_labels() && self.clearance < Confidentiality::V
     }
 }
 

@@ -211,7 +211,7 @@ impl Decision<'_> {
 
     /// A decision of nothing but its verdict.
     #[must_use]
-    pub const fn bare(verdict: Verdict, phase: Phase) -> Decision<'static> {
+    pub const fn bare(verdict: Verdict, phase: Phase) -> Self {
         Decision {
             verdict,
             phase,

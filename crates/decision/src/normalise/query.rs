@@ -46,7 +46,7 @@ pub(crate) fn tokenise<'a>(
     Ok(())
 }
 
-pub(super) fn malformed() -> Denial {
+pub(crate) fn malformed() -> Denial {
     Denial::new(Phase::Normalise, Reason::MalformedQuery)
 }
 

@@ -131,8 +131,8 @@ fn reserved<'a>(
         "_language" if modifier.is_empty() => {
             return Ok(Some(if one.value.is_empty() { Class::Empty } else { Class::Predicate }));
         }
-        // Words of all elements: nothing follows them.
-        "_content" | "_text" if !modifier.is_empty() => return Err(unknown()),
+        // Until masks are decided, nobody can tell what such a predicate would tell (D36).
+        "_content" | "_text" => return Err(Denial::new(Phase::Query, Reason::NotBuilt)),
         _ if shape::is_shape(one.name) => return Ok(Some(Class::Shape)),
         _ => {}
     }

@@ -83,7 +83,7 @@ fn within_fields<'a>(
     trace: &mut Trace<'a>,
 ) -> Result<(), Denial> {
     let Some(list) = rule.fields(scene.engine, scene.index) else { return Ok(()) };
-    match all.iter().find(|one| !fields::names_query(list, one.name)) {
+    match all.iter().find(|one| !fields::query_name_allowed(list, one.name)) {
         None => Ok(()),
         Some(one) => {
             trace.used.push(one.name.into());

@@ -48,8 +48,8 @@ impl Entry<'_> {
     }
 }
 
-impl Check<'_> {
-    pub(super) fn searched(&self, search: &Search, seal: &mut dyn FnMut(&str) -> Option<String>) -> Released {
+impl Check<'_, '_> {
+    pub(super) fn searched(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Released {
         if self.answer.status != 200 {
             return self.failed();
         }
@@ -114,7 +114,7 @@ impl Check<'_> {
     }
 
     /// Marks the entries that are released. Provenance comes last, because it rests on what is kept.
-    fn decide(&self, search: &Search, entries: &mut [Entry<'_>]) {
+    fn decide(&self, search: &Search<'_>, entries: &mut [Entry<'_>]) {
         let eyes = Eyes { partial: search.partial, ..self.eyes() };
         for entry in entries.iter_mut().filter(|entry| entry.resource_type != "Provenance") {
             self.cover(search, entry, &eyes);
@@ -138,10 +138,10 @@ impl Check<'_> {
     }
 
     /// Decides what one entry may be: a match, or what a kept entry leads to.
-    fn cover(&self, search: &Search, entry: &mut Entry<'_>, eyes: &Eyes<'_>) {
+    fn cover(&self, search: &Search<'_>, entry: &mut Entry<'_>, eyes: &Eyes<'_>) {
         let name = &*entry.resource_type;
         let covered = |letters| self.is_covered(name, &entry.resource, letters, eyes);
-        if name == search.resource_type && !entry.included {
+        if search.is_for(name) && !entry.included {
             entry.kept = covered(Letters::SEARCH);
             return;
         }
@@ -149,15 +149,15 @@ impl Check<'_> {
         let shared = standing == Some(Standing::Shared)
             && self.engine.settings().shared != Shared::Scope
             && !contains_patient(&entry.resource);
-        entry.by_include = search.included.iter().any(|one| one == name) && (shared || covered(Letters::READ));
-        entry.by_reverse = search.reverse.iter().any(|one| one == name) && covered(Letters::SEARCH);
+        entry.by_include = search.included.iter().any(|one| *one == name) && (shared || covered(Letters::READ));
+        entry.by_reverse = search.reverse.iter().any(|one| *one == name) && covered(Letters::SEARCH);
     }
 
     /// The search itself, and the pages around it as the gateway's own links.
     fn links(
         &self,
         bundle: &Value<'_>,
-        search: &Search,
+        search: &Search<'_>,
         seal: &mut dyn FnMut(&str) -> Option<String>,
     ) -> Vec<(String, String)> {
         let base = &self.engine.base.url;
@@ -186,7 +186,7 @@ impl Check<'_> {
     fn write(
         &self,
         bundle: &Value<'_>,
-        search: &Search,
+        search: &Search<'_>,
         total: Option<Value<'_>>,
         links: &[(String, String)],
         entries: &[Entry<'_>],
@@ -217,9 +217,9 @@ impl Check<'_> {
             let [home, _] = self.bases;
             quote(&format!("{home}/{}/{}", entry.resource_type, entry.id), &mut out);
             out.push_str(r#","resource":"#);
-            let added: &[String] = if entry.resource_type == search.resource_type { &search.added } else { &[] };
+            let added: &[&str] = if search.is_for(&entry.resource_type) { search.added } else { &[] };
             out.push_str(&without(&entry.resource, added));
-            let matched = entry.resource_type == search.resource_type && !entry.included;
+            let matched = search.is_for(&entry.resource_type) && !entry.included;
             out.push_str(if matched { r#","search":{"mode":"match""# } else { r#","search":{"mode":"include""# });
             if let Some(score) = entry.score {
                 let _ = write!(out, r#","score":{score}"#);

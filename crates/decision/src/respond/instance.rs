@@ -10,11 +10,13 @@ use policy::text::FhirId;
 use super::{Check, INSTANCE_HEADERS};
 use crate::answer;
 use crate::cover::{Eyes, covers};
+use crate::judge::Instance;
 use crate::json::{Document, Value};
 
-impl Check<'_> {
+impl Check<'_, '_> {
     /// A read: the instance itself, or the one answer for all that is not there.
-    pub(super) fn read(&self, resource_type: &str, id: &str, added: &[String], partial: bool) -> Released {
+    pub(super) fn read(&self, asked: &Instance<'_>) -> Released {
+        let Instance { resource_type, id, added, partial, .. } = *asked;
         match self.answer.status {
             200 => {}
             404 | 410 => return self.absent(),
@@ -57,7 +59,7 @@ impl Check<'_> {
 
     /// How the references of what is stored count.
     pub(super) fn eyes(&self) -> Eyes<'_> {
-        Eyes { bases: &self.bases, patient: self.judged.rules.patient, kept: &[], partial: false }
+        Eyes { bases: &self.bases, patient: self.judged.grants.patient.as_deref(), kept: &[], partial: false }
     }
 
     /// Whether any rule of the token covers a resource, with these letters.
@@ -69,7 +71,7 @@ impl Check<'_> {
         eyes: &Eyes<'_>,
     ) -> bool {
         let Some(facts) = self.engine.facts(resource_type) else { return false };
-        let mut rules = self.judged.rules.list.iter().filter(|rule| rule.gives(self.engine, resource_type, letters));
+        let mut rules = self.judged.grants.list.iter().filter(|rule| rule.gives(self.engine, resource_type, letters));
         rules.any(|rule| covers(self.engine, rule, facts, resource, eyes))
     }
 
@@ -96,8 +98,8 @@ impl Check<'_> {
 }
 
 /// A resource without these elements; all else stays byte for byte.
-pub(super) fn without<'d>(resource: &Value<'d>, added: &[String]) -> Cow<'d, str> {
-    let taken = |name: &str| added.iter().any(|one| one == name || name.strip_prefix('_') == Some(one));
+pub(super) fn without<'d>(resource: &Value<'d>, added: &[&str]) -> Cow<'d, str> {
+    let taken = |name: &str| added.iter().any(|one| *one == name || name.strip_prefix('_') == Some(one));
     if !resource.members().any(|member| taken(&member.name)) {
         return Cow::Borrowed(resource.raw());
     }

@@ -1,26 +1,23 @@
 //! What a client sees: the answers of our own, and the few things that are rewritten in an upstream's.
 
-use decision::refuse;
-use policy::decision::Released;
 use policy::settings::ServiceKind;
 use testkit::{ehr, records};
 
-use crate::check::{answer, ask, ehr_engine};
+use crate::check::{Answered, answer, ask, ehr_engine, refused};
 
-fn header<'r>(released: &'r Released, name: &str) -> Option<&'r str> {
-    let value = released.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
-    value.map(|value| std::str::from_utf8(value).unwrap())
+fn header<'r>(answered: &'r Answered, name: &str) -> Option<&'r str> {
+    answered.header(name)
 }
 
-fn text(released: &Released) -> &str {
-    std::str::from_utf8(&released.body).unwrap()
+fn text(answered: &Answered) -> &str {
+    &answered.body
 }
 
 #[test]
 fn k18_a_missing_token_is_asked_for_and_a_bad_one_is_called_invalid() {
     let engine = ehr_engine("");
     for (token, challenge) in [("none", "Bearer"), ("refused:expired", "Bearer error=\"invalid_token\"")] {
-        let refused = refuse(Some(&engine), &ask(&engine, token, "GET /Observation"));
+        let refused = refused(&engine, &ask(&engine, token, "GET /Observation"));
         assert_eq!((refused.status, header(&refused, "www-authenticate")), (401, Some(challenge)));
     }
 }
@@ -28,14 +25,14 @@ fn k18_a_missing_token_is_asked_for_and_a_bad_one_is_called_invalid() {
 #[test]
 fn v24_a_denial_is_an_operation_outcome_that_tells_its_status_and_no_more() {
     let engine = ehr_engine("");
-    let refused = |call| refuse(Some(&engine), &ask(&engine, "patient/Observation.rs", call));
-    let (one, other) = (refused("GET /Patient/OTHER"), refused("GET /Observation?patient=OTHER"));
+    let denied = |call| refused(&engine, &ask(&engine, "patient/Observation.rs", call));
+    let (one, other) = (denied("GET /Patient/OTHER"), denied("GET /Observation?patient=OTHER"));
     assert_eq!(one.body, other.body);
-    let value: serde_json::Value = serde_json::from_slice(&one.body).unwrap();
+    let value: serde_json::Value = one.json();
     assert_eq!((&value["resourceType"], &value["issue"][0]["code"]), (&"OperationOutcome".into(), &"forbidden".into()));
     let plain = decision::Engine::new(ehr::plain(ehr::settings(ServiceKind::Plain, "")));
-    let refused = refuse(Some(&plain), &ask(&plain, "none", "GET /accounts"));
-    let value: serde_json::Value = serde_json::from_slice(&refused.body).unwrap();
+    let refused = refused(&plain, &ask(&plain, "none", "GET /accounts"));
+    let value: serde_json::Value = refused.json();
     assert_eq!(value["code"], "login");
 }
 
@@ -45,8 +42,8 @@ fn every_status_has_a_refusal_that_is_json() {
         let engine = ehr_engine(settings);
         for reason in policy::Reason::ALL {
             let decision = ask(&engine, &format!("refused:{reason}"), "GET /Observation");
-            let refused = refuse(Some(&engine), &decision);
-            assert!(serde_json::from_slice::<serde_json::Value>(&refused.body).is_ok());
+            let refused = refused(&engine, &decision);
+            assert!(refused.json().is_object());
             assert!((400..600).contains(&refused.status), "{reason}");
         }
     }
@@ -61,7 +58,7 @@ fn links_of_the_upstream_become_the_services_own_or_are_gone() {
         r#""link":[{"relation":"alternate","url":"http://upstream.internal:8080/r4/x"},{"relation":"prev","url":"http://evil.example/r4?p"},{"relation":"last","url":"http://upstream.internal:8080/r4evil?p"},"#,
     );
     let released = answer(&engine, "patient/*.rs", "GET /Observation?code=x", 200, &[], &body);
-    let value: serde_json::Value = serde_json::from_slice(&released.body).unwrap();
+    let value: serde_json::Value = released.json();
     let links: Vec<_> = value["link"].as_array().unwrap().iter().map(|link| link["url"].as_str().unwrap()).collect();
     let next = format!("{}?_page=sealed-{}", ehr::BASE, "http://upstream.internal:8080/r4?_getpages=1".len());
     assert_eq!(links, ["https://gw.example/fhir/Observation?code=x&patient=Patient/ME", &next]);
@@ -74,7 +71,7 @@ fn a_total_is_told_only_where_nothing_was_or_could_be_dropped() {
     let total = |token: &str, names: &[&str]| {
         let body = records::searchset(names, ehr::UPSTREAM);
         let released = answer(&ehr_engine(""), token, "GET /Observation", 200, &[], &body);
-        serde_json::from_slice::<serde_json::Value>(&released.body).unwrap()["total"].as_u64()
+        released.json()["total"].as_u64()
     };
     assert_eq!(total("patient/*.rs", &["OBS-ME"]), Some(1));
     assert_eq!(total("patient/*.rs", &["OBS-ME", "OBS-OTHER"]), None);
@@ -116,7 +113,7 @@ fn a_create_without_read_brings_nothing_back() {
     let decision =
         ask(&engine, "patient/Observation.c", &CREATE.replace(" json:", " + Prefer: return=representation json:"));
     let policy::decision::Action::Forward(upstream) = decision.action else { panic!("permitted") };
-    assert!(upstream.headers.contains(&("prefer".to_owned(), b"return=minimal".to_vec())));
+    assert!(upstream.headers.contains(&("prefer".into(), b"return=minimal".into())));
     for body in [records::text("OBS-ME"), "", "{\"resourceType\":\"OperationOutcome\",\"issue\":[]}"] {
         let released = answer(&engine, "patient/Observation.c", CREATE, 201, CREATED, body);
         assert_eq!((released.status, text(&released)), (201, ""));
@@ -147,9 +144,9 @@ fn an_upstreams_refusal_keeps_its_status_and_loses_its_words() {
 fn k37_what_was_passed_over_is_named_and_never_its_value() {
     let call = "GET /Observation?code=HIV&_count=5&_sort=date&bogus=1&_include=Observation:encounter";
     let decision = ask(&ehr_engine(""), "patient/*.rs", call);
-    assert_eq!(decision.fields_ignored, ["_count", "_sort", "bogus", "meta.security"]);
-    assert_eq!(decision.fields_used, ["_include", "code", "patient"]);
+    assert_eq!(*decision.fields_ignored, ["_count", "_sort", "bogus", "meta.security"]);
+    assert_eq!(*decision.fields_used, ["_include", "code", "patient"]);
     let names: Vec<String> = decision.obligations.iter().map(policy::decision::Obligation::name).collect();
     assert_eq!(names, ["drop_query(bogus)", "add_query(patient)", "check_response"]);
-    assert_eq!(decision.rules, ["patient/*.rs"]);
+    assert_eq!(*decision.rules, ["patient/*.rs"]);
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use decision::{Answer, Engine, decide, refuse, respond};
+use decision::{Answer, Engine, refuse};
 use policy::decision::Action;
 use policy::request::{Caller, Capabilities, Header, Request};
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ use testkit::call::Call;
 use testkit::token::Token;
 use testkit::{ehr, records};
 
-use crate::check::ehr_engine;
+use crate::check::{answered, decided, ehr_engine};
 
 static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(|| {
     ["", "search_without_context=check", "compartment=subject_only chains=context", "shared=scope related=reject"]
@@ -168,7 +168,7 @@ fn got(engine: &Engine, token: &str, call: &str) -> (BTreeSet<&'static str>, boo
     let (call, token) = (Call::parse(call), Token::parse(token));
     let headers = call.borrowed();
     let request = call.request(&headers, &token);
-    let decision = decide(engine, &request);
+    let decision = decided(engine, &request);
     if !decision.permits() {
         assert_eq!(decision.action, Action::None);
         return (BTreeSet::new(), false);
@@ -188,8 +188,7 @@ fn got(engine: &Engine, token: &str, call: &str) -> (BTreeSet<&'static str>, boo
         }
     };
     let answer = Answer { status: 200, headers: &[], body: body.as_bytes(), upstream_base: ehr::UPSTREAM };
-    let released = respond(engine, &request, &decision, &answer, &mut |_| None);
-    let text = String::from_utf8(released.body).unwrap();
+    let text = answered(engine, &request, &answer).body;
     let has = |name: &&str| text.contains(&format!("\"id\":\"{name}\""));
     (records::names().filter(has).collect(), text.contains("\"total\""))
 }
@@ -232,9 +231,9 @@ proptest! {
     fn law_1_what_is_counted_is_narrowed_to_the_patient(scopes in vec(scope("patient"), 1..4), asked in search()) {
         let (call, token) = (Call::parse(&written(&asked)), Token::parse(&scopes.join(" ")));
         let headers = call.borrowed();
-        let decision = decide(&ENGINES[1], &call.request(&headers, &token));
+        let decision = decided(&ENGINES[1], &call.request(&headers, &token));
         if let Action::Forward(upstream) = &decision.action {
-            let query = upstream.form.as_deref().unwrap_or(&upstream.query);
+            let query = upstream.body.as_deref().unwrap_or(&upstream.query);
             let counts = ["_summary=count", "_total=", "_count=0"].iter().any(|part| query.contains(part));
             let own = query.contains("Patient/ME") || query.contains("_id=ME");
             let shared = ["Organization", "Practitioner"].contains(&&*asked.0);
@@ -258,20 +257,20 @@ proptest! {
 
     #[test]
     fn law_3_a_search_by_get_and_by_post_is_one_search(
-        scopes in vec(prop_oneof![scope("patient"), scope("user")], 1..4), asked in search(), which in 0..4_usize
+        scopes in vec(prop_oneof![scope("patient"), scope("user")], 1..4), kind in search(), which in 0..4_usize
     ) {
-        let decided = |how: u8| {
-            let call = Call::parse(&written(&(asked.0.clone(), asked.1.clone(), how)));
+        let asked = |how: u8| {
+            let call = Call::parse(&written(&(kind.0.clone(), kind.1.clone(), how)));
             let token = Token::parse(&scopes.join(" "));
             let headers = call.borrowed();
-            let decision = decide(&ENGINES[which], &call.request(&headers, &token));
+            let decision = decided(&ENGINES[which], &call.request(&headers, &token));
             let sent = match decision.action {
-                Action::Forward(upstream) => Some(upstream.form.unwrap_or(upstream.query)),
+                Action::Forward(upstream) => Some(upstream.body.unwrap_or(upstream.query)),
                 _ => None,
             };
             (decision.verdict, decision.rules, decision.related, sent)
         };
-        prop_assert_eq!(decided(0), decided(1));
+        prop_assert_eq!(asked(0), asked(1));
     }
 
     #[test]
@@ -308,14 +307,14 @@ proptest! {
                 Token::Claims(claims, issuer) => Caller::Verified(claims, issuer),
                 _ => Caller::Missing,
             };
-            let capabilities = Capabilities { rewrite: check, check_response: check };
+            let capabilities = Capabilities { rewrite: check, check_response: check, lookup: check };
             let request =
-                Request { method: &method, target: &target, headers: &headers, body: &body, caller, capabilities, stale: false };
+                Request { method: &method, target: &target, headers: &headers, body: &body, caller, capabilities, stale: false, now: 1, stored: &[] };
             let engine = &ENGINES[which];
-            let decision = decide(engine, &request);
-            prop_assert_eq!(&decision, &decide(engine, &request));
+            let decision = decided(engine, &request);
+            prop_assert_eq!(&decision, &decided(engine, &request));
             let answer = Answer { status, headers: &headers, body: &reply, upstream_base: ehr::UPSTREAM };
-            let _ = respond(engine, &request, &decision, &answer, &mut |_| None);
+            let _ = answered(engine, &request, &answer);
             let _ = refuse(Some(engine), &decision);
         }
     }
@@ -336,7 +335,7 @@ fn a_stale_bundle_denies_before_anything_else() {
     let (call, token) = (Call::parse("OPTIONS /../x"), Token::parse("none"));
     let headers = call.borrowed();
     let request = Request { stale: true, ..call.request(&headers, &token) };
-    let decision = decide(&ENGINES[0], &request);
+    let decision = decided(&ENGINES[0], &request);
     assert_eq!(decision, decision::stale_or_absent());
     assert_eq!(refuse(None, &decision).status, 503);
 }
@@ -357,9 +356,9 @@ fn a_gateway_that_cannot_check_answers_serves_plain_roles_only() {
     ] {
         let (call, token) = (Call::parse(call), Token::parse(token));
         let headers = call.borrowed();
-        let capabilities = Capabilities { rewrite: true, check_response: false };
+        let capabilities = Capabilities { rewrite: true, check_response: false, lookup: false };
         let request = Request { capabilities, ..call.request(&headers, &token) };
-        let decision = decide(&ENGINES[0], &request);
+        let decision = decided(&ENGINES[0], &request);
         assert_eq!(decision.permits(), permit, "{call:?} {decision:?}");
         assert!(permit || decision.reason() == Some(policy::Reason::ObligationUnsupported));
     }

@@ -1,0 +1,78 @@
+//! Searches: of a type, of a compartment, of the whole system.
+
+use policy::decision::Phase;
+use policy::letters::Letters;
+use policy::operation::Interaction;
+use policy::reason::Reason;
+
+use super::{Plan, Planned, Scene, Trace, internal};
+use crate::denial::Denial;
+use crate::engine::Place;
+use crate::normalise::alternatives;
+use crate::query;
+use crate::rules::{Asked, Group, Several, fitting, fitting_all};
+use crate::upstream::{self, Sends};
+
+impl<'a> Scene<'_, 'a> {
+    pub(super) fn search(&self, interaction: Interaction, trace: &mut Trace<'a>) -> Result<Planned<'a>, Denial> {
+        let asked = Asked {
+            operation: self.index,
+            interaction: Some(interaction),
+            place: self.target.place,
+            letters: Letters::SEARCH,
+            path_patient: self.target.path_patient,
+        };
+        let named = if self.target.place.is_none() { self.named_types()? } else { None };
+        let fitting = match self.target.place {
+            Some(_) => fitting(self.engine, self.grants, &asked, self.arena)?,
+            None => {
+                let several = Several { asked, types: named };
+                fitting_all(self.engine, self.grants, &several, &[Group::Own, Group::Others], self.arena)?
+            }
+        };
+        self.async_only_for_systems(fitting)?;
+        trace.phase = Phase::Query;
+        let places: &[Place] = match (self.target.place, named) {
+            (Some(place), _) => self.arena.copied(&[place]),
+            (None, Some(named)) => named,
+            (None, None) => {
+                let mut all = self.arena.list();
+                all.extend(self.engine.all_places());
+                all.into_bump_slice()
+            }
+        };
+        let facts = places.first().and_then(|place| self.engine.facts_at(*place)).ok_or_else(internal)?;
+        let scene = query::Scene {
+            engine: self.engine,
+            places,
+            facts,
+            grants: self.grants,
+            home: self.home,
+            arena: self.arena,
+            operation: self.operation,
+            in_compartment: interaction == Interaction::SearchCompartment && self.target.place.is_none(),
+            types_named: self.target.place.is_none(),
+            index: self.index,
+        };
+        let query::Planned { query, form, search, permitting } = query::search(&scene, self.call, fitting, trace)?;
+        let sends = Sends { query, form, ..Sends::default() };
+        let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
+        Ok(Planned { plan: Plan::Search(search), permitting, upstream })
+    }
+
+    /// The types that `_type` names (D2); none if it names none.
+    pub(super) fn named_types(&self) -> Result<Option<&'a [Place]>, Denial> {
+        let mut places = self.arena.list();
+        for one in self.call.parameters.iter().filter(|one| one.name == "_type" && !one.value.is_empty()) {
+            for name in alternatives(one.value) {
+                let malformed = Denial::new(Phase::Rules, Reason::MalformedQuery);
+                let place = self.engine.place(name).ok_or(malformed)?;
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        let places = &*places.into_bump_slice();
+        Ok((!places.is_empty()).then_some(places))
+    }
+}
