@@ -45,6 +45,12 @@ pub(crate) struct Search {
 }
 
 impl Search {
+    /// Whether a resource of this type may be in the answer.
+    pub(crate) fn may_hold(&self, name: &str) -> bool {
+        let others = self.included.iter().chain(&self.reverse);
+        self.resource_type == name || others.into_iter().any(|one| one == name)
+    }
+
     /// Whether anything but matches may be in the answer.
     pub(crate) fn has_includes(&self) -> bool {
         !self.included.is_empty() || !self.reverse.is_empty()

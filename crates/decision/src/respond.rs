@@ -5,7 +5,10 @@
 //! released byte for byte.
 
 mod bundle;
+mod entries;
 mod instance;
+mod lead;
+mod prune;
 
 use policy::decision::{Body, Decision, Released};
 use policy::reason::Reason;
@@ -129,3 +132,6 @@ impl Check<'_> {
         Document::read(std::str::from_utf8(self.answer.body).ok()?).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;
