@@ -119,9 +119,10 @@ fn entry() -> impl Strategy<Value = Made> {
 fn bundle(entries: &[Made], order: bool) -> String {
     let texts: Vec<&str> = entries.iter().map(|entry| &*entry.text).collect();
     let list = format!("\"entry\" : [ {} ]", texts.join(",\n"));
-    match order {
-        true => format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":3,{list}}}"),
-        false => format!(" {{{list}, \"type\":\"search\\u0073et\",\"meta\":{{}},\"resourceType\":\"Bundle\"}}\n"),
+    if order {
+        format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":3,{list}}}")
+    } else {
+        format!(" {{{list}, \"type\":\"search\\u0073et\",\"meta\":{{}},\"resourceType\":\"Bundle\"}}\n")
     }
 }
 
@@ -234,12 +235,12 @@ fn an_envelope_that_two_readers_read_differently_is_502() {
         r#"{"resourceType":"Bundle","type":"history","entry":[]}"#,
         r#"{"resourceType":"Bundle","type":"searchset","entry":[],}"#,
         r#"{"resourceType":"Bundle","type":"searchset","entry":[]}{}"#,
-        r#"[]"#,
+        "[]",
     ] {
         assert_eq!(answered(PLAIN, body.as_bytes()).status, 502, "{body}");
     }
-    let many: String = (0..100).map(|number| format!(",\"x{number}\":1")).collect();
-    let body = format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\"{many}}}");
+    let many: Vec<String> = (0..100).map(|number| format!("\"x{number}\":1")).collect();
+    let body = format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",{}}}", many.join(","));
     assert_eq!(answered(PLAIN, body.as_bytes()).status, 502);
     assert_eq!(answered(PLAIN, b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\"}").status, 200);
     assert_eq!(answered(PLAIN, b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"a\":\"\xff\"}").status, 502);
@@ -248,7 +249,7 @@ fn an_envelope_that_two_readers_read_differently_is_502() {
 #[test]
 fn a_released_bundle_takes_little_beyond_the_body() {
     let entry = |number: usize| {
-        let patient = if number % 2 == 0 { "ME" } else { "OTHER" };
+        let patient = if number.is_multiple_of(2) { "ME" } else { "OTHER" };
         let text = "x".repeat(1_200);
         format!(
             r#"{{"resource":{{"resourceType":"Observation","id":"o{number}","subject":{{"reference":"Patient/{patient}"}},"note":[{{"text":"{text}"}}]}}}}"#
