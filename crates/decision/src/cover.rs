@@ -29,9 +29,8 @@ pub(crate) struct Eyes<'a> {
 
 /// Calls `visit` with every value at a path, going through lists; stops at the first `true`.
 fn any_at<'d>(value: Value<'d>, path: &[Box<str>], visit: &mut dyn FnMut(Value<'d>) -> bool) -> bool {
-    let mut elements = value.elements().peekable();
-    if elements.peek().is_some() {
-        return elements.any(|element| any_at(element, path, visit));
+    if value.is_array() && value.elements().next().is_some() {
+        return value.elements().any(|element| any_at(element, path, visit));
     }
     match path.split_first() {
         Some((name, rest)) => value.get(name).is_some_and(|next| any_at(next, rest, visit)),

@@ -58,6 +58,11 @@ impl Search<'_> {
         !self.included.is_empty() || !self.reverse.is_empty()
     }
 
+    /// Whether resources of that type may be in the answer.
+    pub(crate) fn may_hold(&self, name: &str) -> bool {
+        [self.types, self.included, self.reverse].iter().any(|list| list.contains(&name))
+    }
+
     /// Whether resources of that type are searched for.
     pub(crate) fn is_for(&self, name: &str) -> bool {
         self.types.contains(&name)

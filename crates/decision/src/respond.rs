@@ -5,7 +5,10 @@
 //! released byte for byte.
 
 mod bundle;
+mod entries;
 mod instance;
+mod lead;
+mod prune;
 
 use policy::decision::{Body, Lookup, Released};
 use policy::reason::Reason;
@@ -138,3 +141,6 @@ impl Check<'_, '_> {
         Document::read(std::str::from_utf8(self.answer.body).ok()?).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,13 +140,13 @@ fn documents() -> impl Strategy<Value = String> {
     leaf.prop_recursive(5, 200, 40, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(|all| format!("[ {} ]", all.join(" ,\n        "))),
-            proptest::collection::vec((name.clone(), inner.clone()), 0..5).prop_map(object),
-            proptest::collection::vec(("[a-z]{1,3}", inner), 15..40).prop_map(object),
+            proptest::collection::vec((name.clone(), inner.clone()), 0..5).prop_map(|members| object(&members)),
+            proptest::collection::vec(("[a-z]{1,3}", inner), 15..40).prop_map(|members| object(&members)),
         ]
     })
 }
 
-fn object(members: Vec<(String, String)>) -> String {
+fn object(members: &[(String, String)]) -> String {
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", members.join(", "))
 }

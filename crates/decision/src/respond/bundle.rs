@@ -1,51 +1,42 @@
 //! The answer to a search: a searchset, decided entry by entry.
 //!
 //! Invariant: an entry is released only if a rule covers it, and, unless it is a match, only if a
-//! released entry leads to it. The envelope is written anew; of the upstream's own it keeps little.
+//! released entry leads to it. The envelope is written anew; of the upstream's own it keeps little. Of an
+//! entry no more is remembered than where it stands and what leads to it.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use policy::decision::Released;
+use policy::decision::{Body, Released};
 use policy::facts::Standing;
 use policy::letters::Letters;
 use policy::reason::Reason;
 use policy::settings::{Shared, Uncovered};
 use policy::text::FhirId;
 
-use super::Check;
-use super::instance::without;
+use super::entries::{Entries, Entry, Envelope, Unreadable};
+use super::lead::{Found, Refers, Span, Texts, Way, follow};
+use super::{Check, prune};
 use crate::answer;
-use crate::cover::{Eyes, contains_patient, each_reference, is_member};
+use crate::cover::{Eyes, contains_patient, is_member};
 use crate::json::{Kind, Value, quote};
 use crate::query::Search;
-use crate::reference::Reference;
 
 /// The relations of paging (RFC 5988, R4 http.html "paging").
 const PAGING: &[&str] = &["next", "prev", "previous", "first", "last"];
+/// The one type that is decided by what else is released.
+const LAST: &str = "Provenance";
 
-/// One entry, as far as it can be decided.
-struct Entry<'d> {
-    resource: Value<'d>,
-    resource_type: Cow<'d, str>,
-    id: Cow<'d, str>,
-    /// Whether the upstream calls it an include.
-    included: bool,
-    score: Option<&'d str>,
-    /// What it refers to, as `Type/id`.
-    refers: Vec<String>,
-    /// Whether it may be released when a released entry refers to it.
-    by_include: bool,
-    /// Whether it may be released when it refers to a released entry.
-    by_reverse: bool,
-    kept: bool,
-}
-
-impl Entry<'_> {
-    fn key(&self) -> String {
-        format!("{}/{}", self.resource_type, self.id)
-    }
+/// What is remembered of the entries of one answer.
+struct Findings<'e> {
+    texts: Texts<'e>,
+    found: Vec<Found<'e>>,
+    refers: Refers,
+    /// The parts that are left of resources that lose elements.
+    runs: Vec<Span>,
+    /// How many entries there are.
+    all: usize,
+    /// How many tell of the search, not of a patient: they are never released, and nobody misses them.
+    outcomes: usize,
 }
 
 impl Check<'_, '_> {
@@ -53,110 +44,150 @@ impl Check<'_, '_> {
         if self.answer.status != 200 {
             return self.failed();
         }
-        let Some(document) = self.json() else { return self.unreadable() };
-        let bundle = document.root();
-        let listed = bundle.get("entry").is_none_or(|entry| entry.is_array());
-        let says = |name: &str, what: &str| bundle.get(name).is_some_and(|own| own.is_text(what));
-        let searchset = says("resourceType", "Bundle") && says("type", "searchset");
-        if bundle.repeats_a_name() || !searchset || !listed {
-            return self.unreadable();
-        }
-        let all: Vec<Value<'_>> = bundle.get("entry").into_iter().flat_map(|entry| entry.elements()).collect();
-        let outcomes = all.iter().filter(|entry| is_outcome(entry)).count();
-        let mut entries: Vec<Entry<'_>> = all.iter().filter_map(|entry| self.entry(entry)).collect();
-        self.decide(search, &mut entries);
+        self.searchset(search, seal).unwrap_or_else(|Unreadable| self.unreadable())
+    }
 
-        let released = entries.iter().filter(|entry| entry.kept).count();
-        let dropped = all.len().saturating_sub(released + outcomes);
-        if dropped > 0 && self.engine.settings().results == Uncovered::Reject {
-            return answer::refused(Some(self.engine), 403, Reason::ResponseNotCovered);
+    fn searchset(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Result<Released, Unreadable> {
+        let mut entries = Entries::of(self.answer.body)?;
+        let findings = self.decide(search, &mut entries)?;
+        let envelope = entries.envelope()?;
+        if !envelope.is_bundle("searchset") {
+            return Err(Unreadable);
         }
-        let total = bundle.get("total").filter(|_| dropped == 0 && !search.inexact);
-        let links = self.links(&bundle, search, seal);
-        let body = self.write(&bundle, search, total, &links, &entries);
+        let released = findings.found.iter().filter(|one| one.is_kept()).count();
+        let dropped = findings.all.saturating_sub(released + findings.outcomes);
+        if dropped > 0 && self.engine.settings().results == Uncovered::Reject {
+            return Ok(answer::refused(Some(self.engine), 403, Reason::ResponseNotCovered));
+        }
+        let mut head = String::from(r#"{"resourceType":"Bundle","type":"searchset""#);
+        plain(envelope, "timestamp", &mut head);
+        if dropped == 0 && !search.inexact {
+            plain(envelope, "total", &mut head);
+        }
+        write_links(&self.links(envelope, search, seal), &mut head);
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(answer::private());
-        Released {
+        Ok(Released {
             status: 200,
             headers,
-            body: body.into(),
+            body: self.write(head, &findings),
             reason: None,
             released: u32::try_from(released).unwrap_or(u32::MAX),
             dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// Reads an entry; none for one whose resource has no certain type and id.
-    fn entry<'d>(&self, entry: &Value<'d>) -> Option<Entry<'d>> {
-        let resource = entry.get("resource").filter(|_| !entry.is_ambiguous())?;
-        let (resource_type, id) = (resource.text("resourceType")?, resource.text("id")?);
-        self.engine.facts(&resource_type)?;
-        let search = entry.get("search");
-        let score = search.and_then(|search| search.get("score")).filter(|score| score.kind() == Kind::Number);
-        let mut refers = Vec::new();
-        each_reference(resource, &mut |element| {
-            let Some(text) = element.text("reference") else { return };
-            if let Reference::Local { resource_type, id, .. } = Reference::read(&text, &self.bases) {
-                refers.push(format!("{resource_type}/{id}"));
-            }
-        });
-        FhirId::accepts(&id).then(|| Entry {
-            resource,
-            resource_type,
-            id,
-            included: search.and_then(|search| search.get("mode")).is_some_and(|mode| mode.is_text("include")),
-            score: score.map(|score| score.raw()),
-            refers,
-            by_include: false,
-            by_reverse: false,
-            kept: false,
         })
     }
 
-    /// Marks the entries that are released. Provenance comes last, because it rests on what is kept.
-    fn decide(&self, search: &Search<'_>, entries: &mut [Entry<'_>]) {
+    /// Goes through all entries, and finds those that are released.
+    fn decide<'e>(&'e self, search: &Search<'_>, entries: &mut Entries<'e>) -> Result<Findings<'e>, Unreadable> {
+        let mut findings = Findings {
+            texts: Texts::of(entries.text()),
+            found: Vec::new(),
+            refers: Refers::default(),
+            runs: Vec::new(),
+            all: 0,
+            outcomes: 0,
+        };
         let eyes = Eyes { partial: search.partial, ..self.eyes() };
-        for entry in entries.iter_mut().filter(|entry| entry.resource_type != "Provenance") {
-            self.cover(search, entry, &eyes);
+        while let Some(entry) = entries.next_entry()? {
+            findings.all += 1;
+            let found = self.find(search, entry, &eyes, &mut findings);
+            findings.found.extend(found);
         }
-        follow(entries);
-        // What another rule let in says nothing of the context.
-        let own = |entry: &&Entry<'_>| entry.kept && self.is_own(entry, &eyes);
-        let mut kept: Vec<String> = entries.iter().filter(own).map(Entry::key).collect();
-        kept.sort_unstable();
-        let eyes = Eyes { kept: &kept, ..eyes };
-        for entry in entries.iter_mut().filter(|entry| entry.resource_type == "Provenance") {
-            self.cover(search, entry, &eyes);
-        }
-        follow(entries);
+        follow(&mut findings.found, &findings.refers, &findings.texts);
+        self.decide_last(search, entries, &eyes, &mut findings)?;
+        Ok(findings)
     }
 
-    /// Whether an entry is the context's own, or shared.
-    fn is_own(&self, entry: &Entry<'_>, eyes: &Eyes<'_>) -> bool {
-        let Some((patient, facts)) = eyes.patient.zip(self.engine.facts(&entry.resource_type)) else { return false };
-        is_member(self.engine, facts, &entry.resource, patient, eyes)
+    /// Decides an entry; none if it is dropped, or has no certain type and id.
+    fn find<'e>(
+        &'e self,
+        search: &Search<'_>,
+        entry: Entry<'_>,
+        eyes: &Eyes<'_>,
+        findings: &mut Findings<'e>,
+    ) -> Option<Found<'e>> {
+        let resource = entry.resource()?;
+        let name = resource.text("resourceType");
+        if name.as_deref() == Some("OperationOutcome") {
+            findings.outcomes += 1;
+        }
+        let facts = self.engine.facts(name.as_deref().filter(|_| !entry.value.is_ambiguous())?)?;
+        let (id, name) = (resource.get("id")?, facts.name.as_str());
+        let says = id.as_str().filter(|id| FhirId::accepts(id))?;
+        let matched = search.is_for(name) && !entry.has_mode("include");
+        let way = if name == LAST { Way::Last } else { self.way(search, &resource, name, matched, eyes)? };
+
+        let texts = &mut findings.texts;
+        let reverse = matches!(way, Way::Last | Way::Led { reverse: true, .. });
+        let refers = if search.has_includes() {
+            let matters = |target: &str| reverse || search.included.iter().any(|one| *one == target);
+            findings.refers.add(&resource, &self.bases, texts, &matters)
+        } else {
+            Span::default()
+        };
+        let id = texts.remember(&id, &says, 0..says.len());
+        let mut found = Found::new(facts, id, Span::of(resource.range()), way).with_refers(refers);
+        found.matched = matched;
+        if let Some(score) = entry.score().filter(|score| score.kind() == Kind::Number) {
+            found.score = Span::of(score.range());
+        }
+        let own = |patient| is_member(self.engine, facts, &resource, patient, eyes);
+        found.own = search.may_hold(LAST) && eyes.patient.is_some_and(own);
+        if search.is_for(name) && prune::has_any(&resource, search.added) {
+            let from = findings.runs.len();
+            findings.runs.extend(prune::runs(&resource, search.added).into_iter().map(Span::of));
+            found.runs = Some(Span::of(from..findings.runs.len()));
+        }
+        Some(found)
     }
 
-    /// Decides what one entry may be: a match, or what a kept entry leads to.
-    fn cover(&self, search: &Search<'_>, entry: &mut Entry<'_>, eyes: &Eyes<'_>) {
-        let name = &*entry.resource_type;
-        let covered = |letters| self.is_covered(name, &entry.resource, letters, eyes);
-        if search.is_for(name) && !entry.included {
-            entry.kept = covered(Letters::SEARCH);
-            return;
+    /// What may become of an entry: a match, or what a kept entry leads to; none if neither.
+    fn way(&self, search: &Search<'_>, resource: &Value<'_>, name: &str, matched: bool, eyes: &Eyes<'_>) -> Option<Way> {
+        let covered = |letters| self.is_covered(name, resource, letters, eyes);
+        if matched {
+            return covered(Letters::SEARCH).then_some(Way::Kept);
         }
         let standing = self.engine.facts(name).map(|facts| facts.standing);
-        let shared = standing == Some(Standing::Shared)
-            && self.engine.settings().shared != Shared::Scope
-            && !contains_patient(&entry.resource);
-        entry.by_include = search.included.iter().any(|one| *one == name) && (shared || covered(Letters::READ));
-        entry.by_reverse = search.reverse.iter().any(|one| *one == name) && covered(Letters::SEARCH);
+        let shared = || {
+            standing == Some(Standing::Shared)
+                && self.engine.settings().shared != Shared::Scope
+                && !contains_patient(resource)
+        };
+        let include = search.included.iter().any(|one| *one == name) && (shared() || covered(Letters::READ));
+        let reverse = search.reverse.iter().any(|one| *one == name) && covered(Letters::SEARCH);
+        (include || reverse).then_some(Way::Led { include, reverse })
+    }
+
+    /// Decides Provenance, which rests on what is kept.
+    fn decide_last(
+        &self,
+        search: &Search<'_>,
+        entries: &mut Entries<'_>,
+        eyes: &Eyes<'_>,
+        findings: &mut Findings<'_>,
+    ) -> Result<(), Unreadable> {
+        let Findings { texts, found, refers, .. } = findings;
+        if !found.iter().any(|one| one.way == Way::Last) {
+            return Ok(());
+        }
+        // What another rule let in says nothing of the context.
+        let own = found.iter().filter(|one| one.is_kept() && one.own);
+        let mut kept: Vec<String> = own.map(|one| one.name(texts)).collect();
+        kept.sort_unstable();
+        let eyes = Eyes { kept: &kept, ..*eyes };
+        for one in found.iter_mut().filter(|one| one.way == Way::Last) {
+            let resource = entries.again(one.resource.range())?;
+            let way = self.way(search, &resource, LAST, one.matched, &eyes);
+            one.way = way.unwrap_or(Way::Led { include: false, reverse: false });
+        }
+        follow(found, refers, texts);
+        Ok(())
     }
 
     /// The search itself, and the pages around it as the gateway's own links.
     fn links(
         &self,
-        bundle: &Value<'_>,
+        envelope: &Envelope<'_>,
         search: &Search<'_>,
         seal: &mut dyn FnMut(&str) -> Option<String>,
     ) -> Vec<(String, String)> {
@@ -166,7 +197,8 @@ impl Check<'_, '_> {
         let query = if search.link.is_empty() { String::new() } else { format!("?{}", search.link) };
         let mut links = vec![("self".to_owned(), format!("{base}{path}{query}"))];
         let upstream = self.upstream;
-        for link in bundle.get("link").into_iter().flat_map(|links| links.elements()) {
+        let document = envelope.read("link");
+        for link in document.iter().flat_map(|document| document.root().elements()) {
             let (Some(relation), Some(url)) = (link.text("relation"), link.text("url")) else { continue };
             let own =
                 !upstream.is_empty() && url.strip_prefix(upstream).is_some_and(|rest| rest.starts_with(['/', '?']));
@@ -183,90 +215,57 @@ impl Check<'_, '_> {
         links
     }
 
-    fn write(
-        &self,
-        bundle: &Value<'_>,
-        search: &Search<'_>,
-        total: Option<Value<'_>>,
-        links: &[(String, String)],
-        entries: &[Entry<'_>],
-    ) -> String {
-        let mut out = String::with_capacity(bundle.raw().len() + 256);
-        out.push_str(r#"{"resourceType":"Bundle","type":"searchset""#);
-        for (name, member) in [("timestamp", bundle.get("timestamp")), ("total", total)] {
-            let plain = member.filter(|value| matches!(value.kind(), Kind::String | Kind::Number));
-            if let Some(value) = plain {
-                // Writing to a String cannot fail.
-                let _ = write!(out, r#","{name}":{}"#, value.raw());
-            }
-        }
-        out.push_str(r#","link":["#);
-        for (index, (relation, url)) in links.iter().enumerate() {
-            out.push_str(if index > 0 { r#",{"relation":"# } else { r#"{"relation":"# });
-            quote(relation, &mut out);
-            out.push_str(r#","url":"#);
-            quote(url, &mut out);
-            out.push('}');
-        }
-        out.push(']');
+    /// The released entries after what stands before them; the text between two of them is one piece.
+    fn write(&self, mut text: String, findings: &Findings<'_>) -> Body {
+        let mut body = Body::default();
+        let [home, _] = self.bases;
         let mut separator = r#","entry":["#;
-        for entry in entries.iter().filter(|entry| entry.kept) {
-            out.push_str(separator);
+        for one in findings.found.iter().filter(|one| one.is_kept()) {
+            text.push_str(separator);
             separator = ",";
-            out.push_str(r#"{"fullUrl":"#);
-            let [home, _] = self.bases;
-            quote(&format!("{home}/{}/{}", entry.resource_type, entry.id), &mut out);
-            out.push_str(r#","resource":"#);
-            let added: &[&str] = if search.is_for(&entry.resource_type) { search.added } else { &[] };
-            out.push_str(&without(&entry.resource, added));
-            let matched = search.is_for(&entry.resource_type) && !entry.included;
-            out.push_str(if matched { r#","search":{"mode":"match""# } else { r#","search":{"mode":"include""# });
-            if let Some(score) = entry.score {
-                let _ = write!(out, r#","score":{score}"#);
+            text.push_str(r#"{"fullUrl":"#);
+            quote(&format!("{home}/{}", one.name(&findings.texts)), &mut text);
+            text.push_str(r#","resource":"#);
+            body.write(&text);
+            text.clear();
+            match one.runs {
+                None => body.keep(one.resource.range()),
+                Some(runs) => {
+                    let runs = findings.runs.get(runs.range()).unwrap_or_default();
+                    prune::write(runs.iter().map(|run| run.range()), &mut body);
+                }
             }
-            out.push_str("}}");
+            text.push_str(if one.matched { r#","search":{"mode":"match""# } else { r#","search":{"mode":"include""# });
+            if !one.score.is_empty() {
+                text.push_str(r#","score":"#);
+                text.push_str(findings.texts.get(one.score));
+            }
+            text.push_str("}}");
         }
-        out.push_str(if separator == "," { "]}" } else { "}" });
-        out
+        text.push_str(if separator == "," { "]}" } else { "}" });
+        body.write(&text);
+        body
     }
 }
 
-/// Whether an entry tells of the search, not of a patient: it is never released, and nobody misses it.
-fn is_outcome(entry: &Value<'_>) -> bool {
-    entry
-        .get("resource")
-        .and_then(|resource| resource.get("resourceType"))
-        .is_some_and(|own| own.is_text("OperationOutcome"))
+/// Writes an element of the envelope that is a text or a number.
+fn plain(envelope: &Envelope<'_>, name: &str, out: &mut String) {
+    let Some(document) = envelope.read(name) else { return };
+    let value = document.root();
+    if matches!(value.kind(), Kind::String | Kind::Number) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, r#","{name}":{}"#, value.raw());
+    }
 }
 
-/// Keeps whatever a kept entry leads to, on and on.
-fn follow(entries: &mut [Entry<'_>]) {
-    let mut by_key: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut by_target: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, entry) in entries.iter().enumerate() {
-        if entry.by_include {
-            by_key.entry(entry.key()).or_default().push(index);
-        }
-        if entry.by_reverse {
-            for target in &entry.refers {
-                by_target.entry(target.clone()).or_default().push(index);
-            }
-        }
+fn write_links(links: &[(String, String)], out: &mut String) {
+    out.push_str(r#","link":["#);
+    for (index, (relation, url)) in links.iter().enumerate() {
+        out.push_str(if index > 0 { r#",{"relation":"# } else { r#"{"relation":"# });
+        quote(relation, out);
+        out.push_str(r#","url":"#);
+        quote(url, out);
+        out.push('}');
     }
-    let mut open: Vec<usize> =
-        entries.iter().enumerate().filter(|(_, entry)| entry.kept).map(|(index, _)| index).collect();
-    while let Some(index) = open.pop() {
-        let Some(entry) = entries.get(index) else { continue };
-        // Each list is followed once: what it leads to is kept from then on.
-        let mut next: Vec<usize> = by_target.remove(&entry.key()).unwrap_or_default();
-        for target in &entry.refers {
-            next.extend(by_key.remove(target).unwrap_or_default());
-        }
-        for index in next {
-            if let Some(entry) = entries.get_mut(index).filter(|entry| !entry.kept) {
-                entry.kept = true;
-                open.push(index);
-            }
-        }
-    }
+    out.push(']');
 }

@@ -1,13 +1,11 @@
 //! The answers that hold one instance: to a read, and to a create.
 
-use std::borrow::Cow;
-
-use policy::decision::Released;
+use policy::decision::{Body, Released};
 use policy::letters::Letters;
 use policy::reason::Reason;
 use policy::text::FhirId;
 
-use super::{Check, INSTANCE_HEADERS};
+use super::{Check, INSTANCE_HEADERS, prune};
 use crate::answer;
 use crate::cover::{Eyes, covers};
 use crate::judge::Instance;
@@ -30,7 +28,13 @@ impl Check<'_, '_> {
         if !asked || !self.is_covered(resource_type, &resource, Letters::READ, &eyes) {
             return self.hidden();
         }
-        self.instance(200, without(&resource, added).into_owned())
+        let mut body = Body::default();
+        if prune::has_any(&resource, added) {
+            prune::write(prune::runs(&resource, added).into_iter(), &mut body);
+        } else {
+            body.keep(resource.range());
+        }
+        self.instance(200, body)
     }
 
     /// A create: where the new instance is, and the instance itself where a rule lets the caller read it.
@@ -45,8 +49,11 @@ impl Check<'_, '_> {
                 && resource.text("id").is_some_and(|id| FhirId::accepts(&id))
                 && self.is_covered(resource_type, resource, Letters::READ, &self.eyes())
         });
-        let mut released =
-            self.instance(self.answer.status, resource.map(|resource| resource.raw().into()).unwrap_or_default());
+        let mut body = Body::default();
+        if let Some(resource) = resource {
+            body.keep(resource.range());
+        }
+        let mut released = self.instance(self.answer.status, body);
         released.released = u32::from(!released.body.is_empty());
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
@@ -75,11 +82,11 @@ impl Check<'_, '_> {
         rules.any(|rule| covers(self.engine, rule, facts, resource, eyes))
     }
 
-    fn instance(&self, status: u16, body: String) -> Released {
+    fn instance(&self, status: u16, body: Body) -> Released {
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(self.answer.passed(INSTANCE_HEADERS));
         headers.extend(answer::private());
-        Released { status, headers, body: body.into(), reason: None, released: 1, dropped: 0 }
+        Released { status, headers, body, reason: None, released: 1, dropped: 0 }
     }
 
     /// The instance is not there.
@@ -95,16 +102,6 @@ impl Check<'_, '_> {
         }
         Released { dropped, ..answer::refused(Some(self.engine), 403, Reason::ResponseNotCovered) }
     }
-}
-
-/// A resource without these elements; all else stays byte for byte.
-pub(super) fn without<'d>(resource: &Value<'d>, added: &[&str]) -> Cow<'d, str> {
-    let taken = |name: &str| added.iter().any(|one| *one == name || name.strip_prefix('_') == Some(one));
-    if !resource.members().any(|member| taken(&member.name)) {
-        return Cow::Borrowed(resource.raw());
-    }
-    let left: Vec<&str> = resource.members().filter(|member| !taken(&member.name)).map(|member| member.raw).collect();
-    Cow::Owned(format!("{{{}}}", left.join(",")))
 }
 
 /// Whether a URL is `{base}/{type}/{id}`, or one version of it.
