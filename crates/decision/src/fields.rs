@@ -76,7 +76,7 @@ fn below(list: &[Field], value: Value<'_>, path: &mut Vec<String>) -> Option<Str
 /// Whether the list names the path, or what it lies in.
 fn is_inside<S: AsRef<str>>(list: &[Field], path: &[S]) -> bool {
     list.iter().any(|field| {
-        let last = field.path.len().saturating_sub(1);
+        let end = field.path.len().saturating_sub(1);
         !field.path.is_empty()
             && field.path.len() <= path.len()
             && field
@@ -84,7 +84,7 @@ fn is_inside<S: AsRef<str>>(list: &[Field], path: &[S]) -> bool {
                 .iter()
                 .zip(path)
                 .enumerate()
-                .all(|(place, (listed, name))| says(listed, name.as_ref(), field.prefix && place == last))
+                .all(|(place, (listed, name))| says(listed, name.as_ref(), field.prefix && place == end))
     })
 }
 

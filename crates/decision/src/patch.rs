@@ -83,13 +83,23 @@ impl<'t> Patch<'t> {
 
 /// The resource that the patch makes of what is stored.
 pub(crate) fn apply(stored: &str, patch: &Patch<'_>) -> Result<String, PatchFault> {
+    run(stored, patch, false)
+}
+
+/// The same for a rule with a list of fields: refused where [`Patch::touched`] left out as an index what is the name of
+/// a member (`/a/0` where `a` is no list), because the list was then asked for another element.
+pub(crate) fn apply_by_names(stored: &str, patch: &Patch<'_>) -> Result<String, PatchFault> {
+    run(stored, patch, true)
+}
+
+fn run(stored: &str, patch: &Patch<'_>, by_names: bool) -> Result<String, PatchFault> {
     let document = Document::read(stored).map_err(|_| PatchFault::Stored)?;
     if document.root().is_ambiguous() {
         return Err(PatchFault::Stored);
     }
     let root = document.root();
     let text = match &patch.0 {
-        Operations::Json(operations) => json_patch::apply(root, operations),
+        Operations::Json(operations) => json_patch::apply(root, operations, by_names),
         Operations::Fhir(operations) => fhirpath::apply(root, operations),
     }?;
     if text.len() > MAX_RESULT_BYTES { Err(PatchFault::TooLarge) } else { Ok(text) }

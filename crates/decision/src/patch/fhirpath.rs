@@ -4,10 +4,12 @@
 //! - A path is `Type.element[0].element`. A list without an index means its only element.
 //! - `name` is the JSON property, so a choice element is named with its type: `valueQuantity`. A name or a path without
 //!   it is refused where the resource has the property with it, because the upstream may mean that one.
-//! - `add` appends to a list that is there, else makes a single element; once there, a single one is not added again,
-//!   because only the upstream knows whether it repeats. `insert` at 0 begins a list.
+//! - `add` appends to a list that is there, or begins one of those that repeat in every type (`extension`, `meta.tag`).
+//!   Else it makes a single element, and a single one is not added again, because only the upstream knows whether it
+//!   repeats. `insert` at 0 begins a list.
 //! - `value` is one `value[x]` of a type of R4, or parts for the elements of a backbone element, at any depth.
-//! - A property whose `_property` is there as well is refused: the two are one element.
+//! - A property whose `_property` is there as well is refused: the two are one element. So is a name that differs from
+//!   a property only in case.
 //!
 //! Invariant: every part is known and stands once; an operation has the parts of its type, all and no other.
 
@@ -165,6 +167,7 @@ fn step<'d>(root: &mut Node<'d>, operation: &Operation<'_>, value: Option<Value<
                 if steps.is_empty() { root } else { find(root, steps)?.ok_or(PatchFault::Target)?.into_node()? };
             let entries = parent.entries().ok_or(PatchFault::Target)?;
             match member(entries, name)?.and_then(|place| entries.get_mut(place)) {
+                None if repeats(steps, name) => entries.push(Entry::new(name, Node::Array(vec![node]))),
                 None => entries.push(Entry::new(name, node)),
                 Some(entry) => entry.node.elements().ok_or(PatchFault::Target)?.push(node),
             }
@@ -189,6 +192,12 @@ fn step<'d>(root: &mut Node<'d>, operation: &Operation<'_>, value: Option<Value<
             List::There(_) | List::Absent(..) => Err(PatchFault::Target),
         },
     }
+}
+
+/// Whether the element is a list in every type of R4.
+fn repeats(parents: &[Step], name: &str) -> bool {
+    let in_meta = parents.last().is_some_and(|parent| &*parent.name == "meta");
+    matches!(name, "extension" | "modifierExtension") || in_meta && matches!(name, "profile" | "security" | "tag")
 }
 
 /// The one element that the steps lead to; none if one of them is not there.
@@ -221,7 +230,8 @@ fn down<'n, 'd>(node: &'n mut Node<'d>, step: &Step) -> Result<Option<Place<'n, 
 fn member(entries: &[Entry<'_>], name: &str) -> Result<Option<usize>, PatchFault> {
     let is_choice = |own: &str| own.strip_prefix(name).is_some_and(|rest| TYPES.contains(&rest));
     let is_half = |own: &str| own.strip_prefix('_').is_some_and(|rest| rest == name || is_choice(rest));
-    if entries.iter().any(|entry| is_choice(&entry.name) || is_half(&entry.name)) {
+    let is_disguised = |own: &str| own != name && own.eq_ignore_ascii_case(name);
+    if entries.iter().any(|entry| is_choice(&entry.name) || is_half(&entry.name) || is_disguised(&entry.name)) {
         return Err(PatchFault::Target);
     }
     Ok(entries.iter().position(|entry| entry.name == name))

@@ -31,11 +31,16 @@ enum Action<'t> {
 
 impl Operation<'_> {
     /// See [`super::Patch::touched`].
-    pub(super) fn touched(&self) -> Vec<Vec<&str>> {
-        match &self.action {
-            Action::Move(from) | Action::Copy(from) => vec![from.names(), self.path.names()],
-            Action::Add(_) | Action::Remove | Action::Replace(_) | Action::Test(_) => vec![self.path.names()],
-        }
+    pub(super) fn touched(&self) -> impl Iterator<Item = Vec<&str>> {
+        self.pointers().map(Pointer::names)
+    }
+
+    fn pointers(&self) -> impl Iterator<Item = &Pointer> {
+        let from = match &self.action {
+            Action::Move(from) | Action::Copy(from) => Some(from),
+            Action::Add(_) | Action::Remove | Action::Replace(_) | Action::Test(_) => None,
+        };
+        from.into_iter().chain([&self.path])
     }
 
     /// Whether it is a `test`.
@@ -96,11 +101,14 @@ fn operation<'t>(text: &'t str, object: Value<'_>) -> Result<Operation<'t>, Patc
     Ok(Operation { path, action })
 }
 
-/// The text after all operations, in their order.
-pub(super) fn apply(stored: Value<'_>, operations: &[Operation<'_>]) -> Result<String, PatchFault> {
+/// The text after all operations, in their order; `by_names` refuses where an index is the name of a member.
+pub(super) fn apply(stored: Value<'_>, operations: &[Operation<'_>], by_names: bool) -> Result<String, PatchFault> {
     let values = documents(operations.iter().map(Operation::value))?;
     let mut work = Work { root: Node::Kept(stored), copied: 0 };
     for (operation, value) in operations.iter().zip(&values) {
+        if by_names && operation.pointers().any(|pointer| work.root.takes_an_index_for_a_name(pointer.tokens())) {
+            return Err(PatchFault::Path);
+        }
         work.step(operation, value.as_ref().map(Document::root))?;
     }
     Ok(written(&work.root))

@@ -23,7 +23,7 @@ impl Pointer {
             return Some(Self { tokens: Vec::new() });
         }
         let tokens: Option<Vec<Box<str>>> =
-            text.strip_prefix('/')?.split('/').map(|token| unescape(token).map(|token| token.into())).collect();
+            text.strip_prefix('/')?.split('/').map(|token| unescape(token).map(Into::into)).collect();
         tokens.filter(|tokens| tokens.len() <= MAX_DEPTH).map(|tokens| Self { tokens })
     }
 
@@ -44,10 +44,14 @@ impl Pointer {
 
     /// The names on the way. An index is dropped, because lists are walked through; the first token is always a name.
     pub(super) fn names(&self) -> Vec<&str> {
-        let of_a_list = |token: &str| token == "-" || index(token).is_some();
         let all = self.tokens.iter().map(|token| &**token).enumerate();
-        all.filter(|(place, token)| *place == 0 || !of_a_list(token)).map(|(_, token)| token).collect()
+        all.filter(|(place, token)| *place == 0 || !is_of_a_list(token)).map(|(_, token)| token).collect()
     }
+}
+
+/// Whether a token may be an index, or the end of a list.
+pub(super) fn is_of_a_list(token: &str) -> bool {
+    token == "-" || index(token).is_some()
 }
 
 /// The index that a token says: digits without a leading zero.
@@ -84,7 +88,7 @@ mod tests {
     use super::*;
 
     fn tokens(text: &str) -> Option<Vec<String>> {
-        Pointer::parse(text).map(|pointer| pointer.tokens.iter().map(|token| token.to_string()).collect())
+        Pointer::parse(text).map(|pointer| pointer.tokens.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -140,7 +144,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_can_be_pointed_at(names in prop::collection::vec(any::<String>(), 0..5)) {
-            let text: String = names.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
+            let escaped = names.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
+            let text: String = escaped.flat_map(|name| ["/".to_owned(), name]).collect();
             prop_assert_eq!(tokens(&text), Some(names));
         }
     }

@@ -83,7 +83,7 @@ fn rfc6902_appendix_a_what_succeeds() {
         ("the empty name", r#"{"":1}"#, r#"[{"op":"replace","path":"/","value":2}]"#, r#"{"":2}"#),
         ("a digit as a name", r#"{"a":{"0":1}}"#, r#"[{"op":"remove","path":"/a/0"}]"#, r#"{"a":{}}"#),
         ("a dash as a name", r#"{"-":1}"#, r#"[{"op":"replace","path":"/-","value":2}]"#, r#"{"-":2}"#),
-        ("at the end", r#"[1]"#, r#"[{"op":"add","path":"/1","value":2}]"#, "[1,2]"),
+        ("at the end", "[1]", r#"[{"op":"add","path":"/1","value":2}]"#, "[1,2]"),
         (
             "a copy is of its own",
             r#"{"a":{"b":1}}"#,
@@ -192,6 +192,18 @@ fn d28_d16_a_patch_tells_what_it_touches_brings_in_and_asks() {
     assert_eq!(patch.values(), [r#"{"a":1.0}"#, "[ 2 ]"]);
     assert!(patch.has_test());
     assert!(!Patch::read_json(r#"[{"op":"remove","path":"/test"}]"#).unwrap().has_test());
+}
+
+#[test]
+fn d28_by_names_an_index_is_never_the_name_of_a_member() {
+    let patch = Patch::read_json(r#"[{"op":"add","path":"/a/0/b","value":1}]"#).unwrap();
+    let end = Patch::read_json(r#"[{"op":"copy","from":"/a","path":"/c/-"}]"#).unwrap();
+    assert_eq!(patch.touched(), [["a", "b"]]);
+    assert_eq!(apply_by_names(r#"{"a":[{}]}"#, &patch).as_deref(), Ok(r#"{"a":[{"b":1}]}"#));
+    assert_eq!(apply(r#"{"a":{"0":{}}}"#, &patch).as_deref(), Ok(r#"{"a":{"0":{"b":1}}}"#));
+    assert_eq!(apply_by_names(r#"{"a":{"0":{}}}"#, &patch), Err(PatchFault::Path));
+    assert_eq!(apply_by_names(r#"{"a":1,"c":{}}"#, &end), Err(PatchFault::Path));
+    assert_eq!(apply_by_names(r#"{"a":1,"c":[]}"#, &end).as_deref(), Ok(r#"{"a":1,"c":[1]}"#));
 }
 
 const PATIENT: &str = r#"{"resourceType":"Patient","birthDate":"1970-01-01","name":[{"family":"A","given":["B","C","D"]}],"maritalStatus":{"text":"x"},"contact":[{"gender":"male"},{"gender":"other"}]}"#;
@@ -338,6 +350,26 @@ fn d16_a_name_that_may_mean_a_choice_or_one_half_of_an_element_is_refused() {
     }
     let stored = r#"{"resourceType":"ValueSet","valueSet":"x"}"#;
     assert_eq!(fhir(stored, &[&parts("delete", "ValueSet.value", "")]).as_deref(), Ok(stored), "no type of a choice");
+}
+
+#[test]
+fn d16_a_name_that_differs_from_an_element_only_in_case_is_refused() {
+    assert_eq!(fhir(PATIENT, &[&parts("delete", "Patient.birthdate", "")]), Err(PatchFault::Target));
+    assert_eq!(fhir(PATIENT, &[&parts("delete", "Patient.contact[0].Gender", "")]), Err(PatchFault::Path));
+}
+
+#[test]
+fn r4_tags_and_extensions_are_added_as_lists() {
+    let stored = r#"{"resourceType":"Patient","meta":{}}"#;
+    let tag = parts(
+        "add",
+        "Patient.meta",
+        r#"{"name":"name","valueString":"tag"},{"name":"value","valueCoding":{"code":"x"}}"#,
+    );
+    assert_eq!(
+        fhir(stored, &[&tag, &tag]).as_deref(),
+        Ok(r#"{"resourceType":"Patient","meta":{"tag":[{"code":"x"},{"code":"x"}]}}"#)
+    );
 }
 
 #[test]

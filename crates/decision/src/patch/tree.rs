@@ -87,6 +87,16 @@ impl<'d> Node<'d> {
         })
     }
 
+    /// Whether a token below the first, which [`Pointer::names`](super::pointer::Pointer::names) leaves out as an index,
+    /// is the name of a member here.
+    pub(super) fn takes_an_index_for_a_name(&mut self, tokens: &[Box<str>]) -> bool {
+        let mut parents = tokens.iter().enumerate().skip(1).filter(|(_, token)| pointer::is_of_a_list(token));
+        parents.any(|(place, _)| {
+            let parent = tokens.get(..place).and_then(|parents| self.at(parents));
+            parent.is_some_and(|parent| matches!(parent.open(), Self::Object(_)))
+        })
+    }
+
     /// Puts a value under the token: a member, in place of one of that name, or an element before that index.
     pub(super) fn put(&mut self, token: &str, node: Self) -> Result<(), PatchFault> {
         match self.open() {

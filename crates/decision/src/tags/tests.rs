@@ -152,7 +152,8 @@ fn kd06_an_access_tag_stands_in_for_the_match() {
         id: Some("1".into()),
         accounts: Some(vec![account(2)]),
     };
-    let check = |tag: &AccessTag, caller| admitted(&tags, caller, &[tag.clone()], UntaggedResources::ByRole, None);
+    let check =
+        |tag: &AccessTag, caller| admitted(&tags, caller, std::slice::from_ref(tag), UntaggedResources::ByRole, None);
     assert!(check(&any, None) && check(&named, Some(account(2))));
     assert!(!check(&named, Some(account(1))) && !check(&named, None));
     for other in [

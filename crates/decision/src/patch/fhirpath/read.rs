@@ -99,7 +99,7 @@ impl<'t, 'd> Parts<'t, 'd> {
 }
 
 /// The one property of a part beside its name.
-fn content<'d>(part: Value<'d>) -> Result<(Cow<'d, str>, Value<'d>), PatchFault> {
+fn content(part: Value<'_>) -> Result<(Cow<'_, str>, Value<'_>), PatchFault> {
     let mut others = part.members().filter(|member| member.name != "name");
     match (others.next(), others.next()) {
         (Some(member), None) => Ok((member.name, member.value)),
