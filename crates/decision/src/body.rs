@@ -5,15 +5,18 @@
 
 use policy::decision::Phase;
 use policy::facts::{Standing, TypeFacts};
+use policy::operation::Method;
 use policy::reason::Reason;
 
 use crate::Engine;
+use crate::admit::Party;
+use crate::arena::Arena;
+use crate::condition::Asked;
 use crate::cover::{self, Eyes, each_reference};
 use crate::denial::Denial;
 use crate::json::{Document, Kind, Value};
 use crate::judge::Trace;
 use crate::reference::{Names, names};
-use crate::arena::Arena;
 use crate::rules::{Grants, Rule};
 
 /// The names that a body of any type is decided by, wherever they stand in it.
@@ -44,6 +47,7 @@ pub(crate) struct Write<'w, 'a> {
     pub(crate) home: &'w str,
     pub(crate) grants: &'a Grants,
     pub(crate) arena: &'a Arena,
+    pub(crate) method: Method,
 }
 
 impl<'a> Write<'_, 'a> {
@@ -91,7 +95,10 @@ impl<'a> Write<'_, 'a> {
 
     fn covers(&self, rule: &Rule, resource: &Value<'_>) -> Result<(), Denial> {
         let bases = [self.home];
-        let eyes = Eyes { bases: &bases, patient: self.grants.patient.as_deref(), kept: &[], partial: false };
+        let party =
+            Party { engine: self.engine, grants: self.grants, method: self.method, asked: Asked::Body(*resource) };
+        let patient = self.grants.patient.as_deref();
+        let eyes = Eyes { bases: &bases, patient, party, kept: &[], partial: false };
         let mut conditional = false;
         each_reference(*resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
         if conditional {

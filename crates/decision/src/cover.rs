@@ -6,6 +6,7 @@
 use policy::facts::{ElementPath, SearchParameter, Standing, TypeFacts};
 
 use crate::Engine;
+use crate::admit::{Named, Party};
 use crate::json::{Kind, Value};
 use crate::normalise::{alternatives, unescape};
 use crate::reference::{Names, Reference, names};
@@ -21,6 +22,8 @@ pub(crate) struct Eyes<'a> {
     pub(crate) bases: &'a [&'a str],
     /// The patient context.
     pub(crate) patient: Option<&'a str>,
+    /// Who asks.
+    pub(crate) party: Party<'a>,
     /// Other resources that are kept in the same answer, as `Type/id`, sorted: what Provenance may rest on.
     pub(crate) kept: &'a [String],
     /// Whether resources lack elements, so that what is not there proves nothing.
@@ -52,26 +55,21 @@ pub(crate) fn owner_paths<'e>(engine: &'e Engine, facts: &TypeFacts) -> &'e [Ele
 }
 
 /// Whether a rule covers a resource, as it is stored.
-pub(crate) fn covers(
-    engine: &Engine,
-    rule: &Rule,
-    facts: &TypeFacts,
-    resource: &Value<'_>,
-    eyes: &Eyes<'_>,
-) -> bool {
+pub(crate) fn covers(engine: &Engine, rule: &Rule, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
     let owned =
         !rule.is_patient() || eyes.patient.is_some_and(|patient| is_member(engine, facts, resource, patient, eyes));
-    owned && meets(engine, rule, facts, resource, eyes)
+    owned && meets(engine, rule, facts, resource, eyes) && is_admitted(rule, facts, resource, eyes)
+}
+
+/// Whether tags, the rule's `where` and labels let the caller at a resource.
+pub(crate) fn is_admitted(rule: &Rule, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+    let id = resource.text("id");
+    let named = Named { resource_type: facts.name.as_str(), id: id.as_deref() };
+    eyes.party.admits(rule, named, *resource) && eyes.party.is_cleared(*resource)
 }
 
 /// Whether a resource meets every constraint of a rule.
-pub(crate) fn meets(
-    engine: &Engine,
-    rule: &Rule,
-    facts: &TypeFacts,
-    resource: &Value<'_>,
-    eyes: &Eyes<'_>,
-) -> bool {
+pub(crate) fn meets(engine: &Engine, rule: &Rule, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
     rule.constraints.iter().all(|constraint| {
         engine.parameter(facts, &constraint.name).is_some_and(|parameter| {
             alternatives(&constraint.value).any(|value| matches(parameter, value, resource, eyes))

@@ -76,12 +76,15 @@ fn below(list: &[Field], value: Value<'_>, path: &mut Vec<String>) -> Option<Str
 /// Whether the list names the path, or what it lies in.
 fn is_inside<S: AsRef<str>>(list: &[Field], path: &[S]) -> bool {
     list.iter().any(|field| {
-        let last = field.path.len().saturating_sub(1);
+        let end = field.path.len().saturating_sub(1);
         !field.path.is_empty()
             && field.path.len() <= path.len()
-            && field.path.iter().zip(path).enumerate().all(|(place, (listed, name))| {
-                says(listed, name.as_ref(), field.prefix && place == last)
-            })
+            && field
+                .path
+                .iter()
+                .zip(path)
+                .enumerate()
+                .all(|(place, (listed, name))| says(listed, name.as_ref(), field.prefix && place == end))
     })
 }
 
@@ -115,7 +118,8 @@ mod tests {
 
     #[test]
     fn kd04_every_other_field_is_named() {
-        let body = r#"{"resourceType":"Patient","id":"1","name":[{"family":"A","given":["B"]}],"birthDate":"1970-01-01"}"#;
+        let body =
+            r#"{"resourceType":"Patient","id":"1","name":[{"family":"A","given":["B"]}],"birthDate":"1970-01-01"}"#;
         for (fields, found) in [
             ("name,birthDate", None),
             ("name", Some("birthDate")),

@@ -7,22 +7,26 @@ mod plain;
 mod read;
 mod search;
 mod target;
+mod within;
 mod write;
 
 use std::borrow::Cow;
 
 use bumpalo::collections::Vec as List;
 use policy::decision::{Lookup, Obligation, Phase, Related, Upstream};
-use policy::operation::{Interaction, Operation};
+use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
 use policy::request::Request;
 use policy::scope::Context;
 
 use crate::Engine;
+use crate::admit::{Named, Party};
 use crate::arena::Arena;
+use crate::condition::Asked;
 use crate::denial::Denial;
 use crate::engine::Place;
-use crate::normalise::{self, Call};
+use crate::json::Value;
+use crate::normalise::{self, Call, Parameter};
 use crate::query::{self, Search};
 use crate::rules::{Grants, Rule};
 use crate::token::{self, Entry};
@@ -43,6 +47,12 @@ pub(crate) struct Judged<'a> {
     pub(crate) prefix: &'a str,
     /// A reason beside the permit.
     pub(crate) note: Option<Reason>,
+    /// The method, as it was decided.
+    pub(crate) method: Method,
+    /// Every parameter of the request.
+    pub(crate) parameters: &'a [Parameter<'a>],
+    /// Whether its body is a search form.
+    pub(crate) form: bool,
 }
 
 /// What a permitted request is, as far as its answer is concerned.
@@ -154,7 +164,18 @@ pub(crate) fn judge<'a>(
 ) -> Result<Judged<'a>, Halt> {
     let call = normalise::read(engine, request, arena)?;
     trace.phase = Phase::Token;
-    let open = |plan, upstream, note| Judged { grants, plan, permitting: &[], upstream, prefix: "", note };
+    let method = call.method.unwrap_or(Method::Get);
+    let open = |plan, upstream, note| Judged {
+        grants,
+        plan,
+        permitting: &[],
+        upstream,
+        prefix: "",
+        note,
+        method,
+        parameters: call.parameters,
+        form: call.form,
+    };
     match token::enter(engine, request, &call, grants)? {
         Entry::Local => Ok(open(Plan::Local, None, None)),
         entry @ (Entry::Public | Entry::Excluded | Entry::Development) => {
@@ -193,7 +214,17 @@ pub(crate) fn judge_call<'a>(
         if target.prefix.is_empty() { &*engine.base.url } else { arena.join(&[&engine.base.url, target.prefix]) };
     let scene = Scene { engine, request, call, operation, index, target: &target, grants, arena, home };
     let Planned { plan, permitting, upstream } = scene.plan(trace)?;
-    let judged = Judged { grants, plan, permitting, upstream: Some(upstream), prefix: target.prefix, note: None };
+    let judged = Judged {
+        grants,
+        plan,
+        permitting,
+        upstream: Some(upstream),
+        prefix: target.prefix,
+        note: None,
+        method: operation.method,
+        parameters: call.parameters,
+        form: call.form,
+    };
     can_be_carried_out(engine, request, &judged, trace)?;
     Ok(judged)
 }
@@ -219,6 +250,36 @@ impl<'a> Scene<'_, 'a> {
     fn rules<'r>(&self, places: &'r [u16]) -> impl Iterator<Item = &'a Rule> + use<'r, 'a> {
         let grants = self.grants;
         places.iter().filter_map(|index| grants.list.get(usize::from(*index)))
+    }
+
+    /// Phase 8, before the resource is there: which of the rules are left (D21, D24). `body` is the request's own.
+    fn tags(&self, permitting: &'a [u16], body: Option<Value<'_>>, trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
+        let binds = self.engine.tags_bind || self.rules(permitting).any(|rule| rule.condition(self.engine).is_some());
+        if !binds {
+            return Ok(permitting);
+        }
+        trace.phase = Phase::Tags;
+        let asked = body.map_or(Asked::Query(self.call.parameters), Asked::Body);
+        let party = Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
+        let named = self.target.resource_type.map(|resource_type| Named { resource_type, id: self.target.id });
+        let mut left = self.arena.list_of(permitting.len());
+        let mut refused = None;
+        for index in permitting {
+            let Some(rule) = self.grants.list.get(usize::from(*index)) else { continue };
+            let outcome = if self.target.interaction.is_some() {
+                party.before(rule, named)
+            } else {
+                party.plainly(rule, plain::resource(self.call, self.operation))
+            };
+            match outcome {
+                Ok(()) => left.push(*index),
+                Err(denial) => refused = refused.or(Some(denial)),
+            }
+        }
+        match refused {
+            Some(denial) if left.is_empty() => Err(denial),
+            _ => Ok(left.into_bump_slice()),
+        }
     }
 
     /// `respond-async` is for `$export`: without a `system/` rule it is refused, and else left out.

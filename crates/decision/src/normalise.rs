@@ -10,7 +10,6 @@ mod media;
 mod path;
 mod query;
 
-use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
@@ -54,7 +53,7 @@ pub(crate) struct Call<'a> {
     /// The operations of the path, by method; none when no template fits.
     pub(crate) operations: Option<&'a [(Method, u32)]>,
     /// Every parameter of URL and search form, in order.
-    pub(crate) parameters: List<'a, Parameter<'a>>,
+    pub(crate) parameters: &'a [Parameter<'a>],
     /// Whether the body is a search form.
     pub(crate) form: bool,
     /// The media type that goes upstream as `Accept`, in a FHIR Service.
@@ -99,7 +98,7 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         method,
         path,
         operations,
-        parameters: arena.list_of(8),
+        parameters: &[],
         form: false,
         accept: media::FHIR,
         prefer: Prefer::default(),
@@ -115,14 +114,16 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         interaction,
         Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
     );
-    query::tokenise(target.query, false, arena, &mut call.parameters)?;
+    let mut parameters = arena.list_of(8);
+    query::tokenise(target.query, false, arena, &mut parameters)?;
     let mut outside = arena.list();
     if media::is_form(request, &call.head) {
         // A form that is no search is read only to find what must not be in it.
         call.form = method == Some(Method::Post) && searches;
         let form = std::str::from_utf8(request.body).map_err(|_| query::malformed())?;
-        query::tokenise(form, true, arena, if call.form { &mut call.parameters } else { &mut outside })?;
+        query::tokenise(form, true, arena, if call.form { &mut parameters } else { &mut outside })?;
     }
+    call.parameters = parameters.into_bump_slice();
     headers::check(&call.head)?;
     headers::credentials(engine, &call.head, call.parameters.iter().chain(&outside))?;
     headers::framing(&call.head)?;
@@ -170,7 +171,7 @@ fn limits(
         || whole.len() > MAX_PATH_SEGMENTS
         || target.query.len() > MAX_QUERY_BYTES
         || call.parameters.len() > MAX_PARAMETERS
-        || (engine.is_fhir() && query::over_limits(&call.parameters));
+        || (engine.is_fhir() && query::over_limits(call.parameters));
     if url {
         return Err(over.with_status(414));
     }

@@ -189,7 +189,7 @@ pub(crate) fn shape_only<'a>(
     trace: &mut Trace<'a>,
 ) -> Result<Shaped<'a>, Denial> {
     let mut shape = Shape::new(arena);
-    for one in &call.parameters {
+    for one in call.parameters {
         if shape::is_shape(one.name) {
             shape.add(one, trace)?;
         } else if class::is_escape(one.name) {
@@ -221,7 +221,7 @@ pub(crate) fn search<'a>(
     let mut shape = Shape::new(arena);
     let mut includes = include::Includes::default();
     let mut judged: List<'a, (Parameter<'a>, Class<'a>)> = arena.list_of(call.parameters.len());
-    for one in &call.parameters {
+    for one in call.parameters {
         match class::of(scene, one)? {
             Class::Unknown | Class::Empty => drop_parameter(one.name, trace),
             Class::Shape => shape.add(one, trace)?,
@@ -229,7 +229,7 @@ pub(crate) fn search<'a>(
             class => judged.push((*one, class)),
         }
     }
-    let permits = Permits::of(scene, &judged, &call.parameters, fitting, trace)?;
+    let permits = Permits::of(scene, &judged, call.parameters, fitting, trace)?;
     let narrowed = narrow::narrow(scene, &permits);
     if narrowed.inexact && shape.counts() {
         return Err(class::refused());

@@ -16,8 +16,9 @@ use policy::request::{Header, Request};
 
 use crate::Engine;
 use crate::answer;
-use crate::json::Document;
 use crate::arena::Arena;
+use crate::condition::Asked;
+use crate::json::Document;
 use crate::judge::{Judged, Plan, Trace, judge};
 use crate::rules::Grants;
 
@@ -60,6 +61,8 @@ pub(crate) struct Check<'c, 'a> {
     pub(crate) bases: [&'c str; 2],
     /// The upstream's base, without what stands in the path before FHIR's own part.
     pub(crate) upstream: &'c str,
+    /// What `$request` of a `where` reads.
+    pub(crate) asked: Asked<'c>,
 }
 
 /// What phase 9 comes to.
@@ -90,7 +93,9 @@ pub fn respond(
     let upstream = answer.upstream_base.trim_end_matches('/');
     let home = format!("{}{}", engine.base.url, judged.prefix);
     let theirs = if upstream.is_empty() { String::new() } else { format!("{upstream}{}", judged.prefix) };
-    let check = Check { engine, judged: &judged, answer, bases: [&home, &theirs], upstream };
+    let body = body(engine, request, &judged);
+    let asked = body.as_ref().map_or(Asked::Query(judged.parameters), |body| Asked::Body(body.root()));
+    let check = Check { engine, judged: &judged, answer, bases: [&home, &theirs], upstream, asked };
     Outcome::Release(match &judged.plan {
         Plan::Local => fault(),
         Plan::Unchecked => check.unchecked(),
@@ -98,6 +103,14 @@ pub fn respond(
         Plan::Create { resource_type } => check.created(resource_type),
         Plan::Search(search) => check.searched(search, seal),
     })
+}
+
+/// The body of the request, where a `where` may look at it.
+fn body<'b>(engine: &Engine, request: &Request<'b>, judged: &Judged<'_>) -> Option<Document<'b>> {
+    if request.body.is_empty() || judged.form || !judged.grants.has_conditions(engine) {
+        return None;
+    }
+    Document::read(std::str::from_utf8(request.body).ok()?).ok()
 }
 
 impl Check<'_, '_> {

@@ -19,6 +19,7 @@ use policy::settings::Confidentiality;
 
 use crate::Engine;
 use crate::engine::{On, Place};
+use crate::tags::PrincipalTags;
 
 pub(crate) use fit::{Asked, Group, Places, Several, fitting, fitting_all};
 
@@ -40,7 +41,7 @@ pub struct Grants {
     /// The Account that the caller belongs to.
     pub(crate) account: Option<AccountId>,
     /// The caller's tags, if its issuer is trusted for them.
-    pub(crate) tags: BTreeMap<Box<str>, Vec<Box<str>>>,
+    pub(crate) tags: PrincipalTags,
     /// What the caller may see at most, where labels are enforced.
     pub(crate) clearance: Confidentiality,
     /// Why there is no caller.
@@ -267,6 +268,11 @@ impl Rule {
 }
 
 impl Grants {
+    /// Whether a rule of them has a `where`.
+    pub(crate) fn has_conditions(&self, engine: &Engine) -> bool {
+        self.list.iter().any(|rule| rule.condition(engine).is_some())
+    }
+
     /// Whether labels are enforced and something is above the caller's clearance.
     pub(crate) fn is_cleared_below_all(&self, engine: &Engine) -> bool {
         engine.enforces_labels() && self.clearance < Confidentiality::V

@@ -9,6 +9,7 @@ use policy::settings::Shared;
 
 use super::{Halt, Instance, Plan, Planned, Scene, Trace, internal};
 use crate::denial::Denial;
+use crate::json::Document;
 use crate::query;
 use crate::rules::{Asked, fitting};
 use crate::upstream::{self, Sends};
@@ -35,11 +36,13 @@ impl<'a> Scene<'_, 'a> {
             return Err(internal().into());
         };
         trace.phase = Phase::Query;
+        let fitting = self.within_fields(fitting, false, trace)?;
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
-        let instance =
-            Instance { resource_type, id, added: shaped.added, partial: shaped.partial, referenced: false };
+        let body = self.body_for_conditions();
+        let fitting = self.tags(fitting, body.as_ref().map(Document::root), trace)?;
+        let instance = Instance { resource_type, id, added: shaped.added, partial: shaped.partial, referenced: false };
         Ok(Planned { plan: Plan::Read(instance), permitting: fitting, upstream })
     }
 
@@ -48,6 +51,10 @@ impl<'a> Scene<'_, 'a> {
         let kind = self.target.place.and_then(|place| self.engine.kind(place));
         kind.is_some_and(|kind| kind.standing == Standing::Shared)
             && self.engine.settings().shared != Shared::Scope
-            && self.grants.list.iter().any(|rule| rule.is_patient() && rule.gives(self.engine, "Patient", Letters::READ))
+            && self
+                .grants
+                .list
+                .iter()
+                .any(|rule| rule.is_patient() && rule.gives(self.engine, "Patient", Letters::READ))
     }
 }

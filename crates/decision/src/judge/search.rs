@@ -55,6 +55,7 @@ impl<'a> Scene<'_, 'a> {
             index: self.index,
         };
         let query::Planned { query, form, search, permitting } = query::search(&scene, self.call, fitting, trace)?;
+        let permitting = self.tags(permitting, None, trace)?;
         let sends = Sends { query, form, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
         Ok(Planned { plan: Plan::Search(search), permitting, upstream })

@@ -32,7 +32,14 @@ impl<'a> Scene<'_, 'a> {
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         trace.phase = Phase::Body;
         let facts = self.engine.facts_at(place).ok_or_else(internal)?;
-        let write = body::Write { engine: self.engine, facts, home: self.home, grants: self.grants, arena: self.arena };
+        let write = body::Write {
+            engine: self.engine,
+            facts,
+            home: self.home,
+            grants: self.grants,
+            arena: self.arena,
+            method: self.operation.method,
+        };
         let permitting = write.check_new(self.request.body, fitting, trace)?;
         let sends = Sends {
             query: shaped.query,

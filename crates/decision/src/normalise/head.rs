@@ -88,8 +88,7 @@ impl<'a> Head<'a> {
             }
             "x-security-context" => self.security_context = true,
             _ if name.starts_with('x') => {
-                let same =
-                    |known: &&str| known.len() == name.len() && known.bytes().eq(name.bytes().map(dashed));
+                let same = |known: &&str| known.len() == name.len() && known.bytes().eq(name.bytes().map(dashed));
                 self.overrides |= METHOD_HEADERS.iter().any(same);
             }
             _ => {}

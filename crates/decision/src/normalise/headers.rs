@@ -56,7 +56,8 @@ pub(super) fn overrides<'p>(
     mut parameters: impl Iterator<Item = &'p Parameter<'p>>,
 ) -> Result<(), Denial> {
     let names = |one: &Parameter<'_>| {
-        one.name.starts_with(['_', 'x', 'X']) && METHOD_PARAMETERS.iter().any(|name| one.name.eq_ignore_ascii_case(name))
+        one.name.starts_with(['_', 'x', 'X'])
+            && METHOD_PARAMETERS.iter().any(|name| one.name.eq_ignore_ascii_case(name))
     };
     if head.overrides || parameters.any(names) {
         return Err(Denial::new(Phase::Normalise, Reason::MethodOverride));

@@ -139,12 +139,7 @@ fn reserved<'a>(
     scene.parameter(code).map(|(parameter, owner)| defined(parameter, owner, modifier, one.value)).transpose()
 }
 
-fn defined<'a>(
-    parameter: &'a SearchParameter,
-    owner: bool,
-    modifier: &str,
-    value: &str,
-) -> Result<Class<'a>, Denial> {
+fn defined<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str, value: &str) -> Result<Class<'a>, Denial> {
     let class = classify(parameter, owner, modifier)?;
     Ok(if value.is_empty() { Class::Empty } else { class })
 }

@@ -36,7 +36,7 @@ struct Given {
     free: bool,
     /// One that reaches the patient's.
     own: bool,
-    /// One with constraints, which a hop cannot carry.
+    /// One with constraints, tags or a `where`, which a hop cannot carry.
     limited: bool,
 }
 
@@ -215,9 +215,11 @@ impl<'a> Walk<'_, 'a> {
     fn given(&self, name: &'a str) -> Given {
         *self.reach.0.borrow_mut().entry(name).or_insert_with(|| {
             let mut given = Given::default();
+            let engine = self.scene.engine;
             let rules = self.scene.grants.list.iter();
-            for rule in rules.filter(|rule| rule.gives(self.scene.engine, name, Letters::SEARCH)) {
-                match (rule.constraints.is_empty(), rule.is_patient()) {
+            for rule in rules.filter(|rule| rule.gives(engine, name, Letters::SEARCH)) {
+                let plain = rule.constraints.is_empty() && !rule.is_tagged(engine) && rule.condition(engine).is_none();
+                match (plain, rule.is_patient()) {
                     (false, _) => given.limited = true,
                     (true, true) => given.own = true,
                     (true, false) => given.free = true,

@@ -137,7 +137,13 @@ impl<'a> Shape<'a> {
             }
         }
         elements.extend_from_slice(&added);
-        if !added.is_empty() {
+        // Tags and labels stand there; an upstream gives it unasked, but need not give all of it.
+        let marked = engine.tags_bind || engine.enforces_labels();
+        let whole = marked && !elements.contains(&"meta");
+        if whole {
+            elements.push("meta");
+        }
+        if whole || !added.is_empty() {
             let value = joined(self.arena, elements);
             trace.obligations.push(Obligation::SetQuery("_elements".into(), value.into()));
         }

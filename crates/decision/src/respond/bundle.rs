@@ -47,7 +47,11 @@ impl Check<'_, '_> {
         self.searchset(search, seal).unwrap_or_else(|Unreadable| self.unreadable())
     }
 
-    fn searchset(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Result<Released, Unreadable> {
+    fn searchset(
+        &self,
+        search: &Search<'_>,
+        seal: &mut dyn FnMut(&str) -> Option<String>,
+    ) -> Result<Released, Unreadable> {
         let mut entries = Entries::of(self.answer.body)?;
         let findings = self.decide(search, &mut entries)?;
         let envelope = entries.envelope()?;
@@ -142,7 +146,14 @@ impl Check<'_, '_> {
     }
 
     /// What may become of an entry: a match, or what a kept entry leads to; none if neither.
-    fn way(&self, search: &Search<'_>, resource: &Value<'_>, name: &str, matched: bool, eyes: &Eyes<'_>) -> Option<Way> {
+    fn way(
+        &self,
+        search: &Search<'_>,
+        resource: &Value<'_>,
+        name: &str,
+        matched: bool,
+        eyes: &Eyes<'_>,
+    ) -> Option<Way> {
         let covered = |letters| self.is_covered(name, resource, letters, eyes);
         if matched {
             return covered(Letters::SEARCH).then_some(Way::Kept);

@@ -6,10 +6,11 @@ use policy::reason::Reason;
 use policy::text::FhirId;
 
 use super::{Check, INSTANCE_HEADERS, prune};
+use crate::admit::Party;
 use crate::answer;
 use crate::cover::{Eyes, covers};
-use crate::judge::Instance;
 use crate::json::{Document, Value};
+use crate::judge::Instance;
 
 impl Check<'_, '_> {
     /// A read: the instance itself, or the one answer for all that is not there.
@@ -66,7 +67,9 @@ impl Check<'_, '_> {
 
     /// How the references of what is stored count.
     pub(super) fn eyes(&self) -> Eyes<'_> {
-        Eyes { bases: &self.bases, patient: self.judged.grants.patient.as_deref(), kept: &[], partial: false }
+        let grants = self.judged.grants;
+        let party = Party { engine: self.engine, grants, method: self.judged.method, asked: self.asked };
+        Eyes { bases: &self.bases, patient: grants.patient.as_deref(), party, kept: &[], partial: false }
     }
 
     /// Whether any rule of the token covers a resource, with these letters.

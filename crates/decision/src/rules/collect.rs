@@ -14,6 +14,7 @@ use policy::text::FhirId;
 
 use super::{Access, Gives, Grants, Operations, Rule, Set, Source, Types};
 use crate::Engine;
+use crate::labels;
 use crate::normalise::alternatives;
 
 /// More words of a scope are left out, which gives less; tokens in use have under 100.
@@ -89,11 +90,9 @@ impl Grants {
             ..Self::empty()
         };
         if trusted {
-            let values = |values: &Vec<String>| values.iter().map(|value| value.as_str().into()).collect();
-            grants.tags = claims.tags.iter().map(|(key, list)| (key.as_str().into(), values(list))).collect();
-            grants.clearance =
-                claims.clearance.as_deref().and_then(Confidentiality::parse).unwrap_or(Confidentiality::U);
+            grants.tags.clone_from(&claims.tags);
         }
+        grants.clearance = labels::clearance(claims.clearance.as_deref(), trusted);
         let own = own(engine, claims, trusted);
         grants.any = !own.is_empty();
         let ceiling = ceiling(engine, claims);

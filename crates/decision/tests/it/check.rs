@@ -56,7 +56,12 @@ fn with_stored<T>(request: &Request<'_>, mut step: impl FnMut(&Request<'_>) -> R
     for _ in 0..MAX_ROUNDS {
         let all: Vec<Stored<'_>> = known
             .iter()
-            .map(|(lookup, status, body)| Stored { lookup, status: *status, etag: Some("W/\"1\""), body: body.as_bytes() })
+            .map(|(lookup, status, body)| Stored {
+                lookup,
+                status: *status,
+                etag: Some("W/\"1\""),
+                body: body.as_bytes(),
+            })
             .collect();
         match step(&Request { stored: &all, ..*request }) {
             Ok(done) => return done,
