@@ -2,6 +2,7 @@
 
 use policy::role::Field;
 use policy_compiler::{CustomRole, Finding, Imported, custom_role};
+use proptest::prelude::*;
 
 use crate::{api, taken};
 
@@ -108,4 +109,18 @@ fn a_list_that_is_none_refuses_its_line() {
     let many: Vec<_> = (0..501).map(|index| format!("PUT:/Patient/{{id}}:[a{index}]")).collect();
     assert_eq!(custom_role(&imported, &many).unwrap_err()[0].code, "bad_field");
     assert!(custom_role(&imported, &many[1..]).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_line_is_answered_and_what_is_taken_prints_and_reads_the_same(
+        line in "(GET|PUT|POST)?:?(/Patient|/Patient/\\{id\\}|/health|/x)?(:\\[|\\[)?([a-z_.,*: é-]|name|code|_count){0,12}\\]?"
+    ) {
+        let imported = fhir();
+        if let Ok(read) = role(&imported, &[&line]) {
+            prop_assert_eq!(custom_role(&imported, &read.lines(&imported)).unwrap(), read);
+        }
+    }
 }

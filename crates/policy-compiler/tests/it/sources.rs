@@ -288,3 +288,24 @@ fn no_type_of_the_default_shared_list_stands_in_the_compartment() {
     let tables = fhir::r4();
     assert!(tables.shared_types().all(|name| tables.patient_compartment(name).is_none()));
 }
+
+#[test]
+fn k16_a_type_and_an_operation_of_the_documents_own_get_roles_scopes_and_facts() {
+    let imported = taken(&api(true, &["GET /{type}", "GET /{type}/{id}", "POST /Widget/{id}/$inspect"]));
+    let line = "POST:/Widget/{id}/$inspect";
+    let named = Source {
+        roles: vec![role(1, &[line], None)],
+        extension_scopes: vec![scope("__widgets.inspect", &[line])],
+        ..source(&imported)
+    };
+    let bundle = compile(named).unwrap();
+    let parts = bundle.parts();
+    let [index] = parts.roles[0].operations.as_slice() else { panic!("one operation") };
+    assert_eq!(parts.extension_scopes[0].operations, [*index]);
+    let fhir = parts.operations[*index as usize].fhir.as_ref().unwrap();
+    assert_eq!((fhir.code.as_deref(), fhir.resource_type.as_ref().unwrap().as_str()), (Some("inspect"), "Widget"));
+    let widget = parts.types.iter().find(|facts| facts.name.as_str() == "Widget").unwrap();
+    assert_eq!(widget.standing, Standing::Undecidable);
+    let reads = policy_compiler::operations_of(&imported, &"system/Widget.r".parse().unwrap());
+    assert!(!reads.contains(index) && !reads.is_empty(), "letters read it; only a name inspects it");
+}
