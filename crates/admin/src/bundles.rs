@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Call, KeyPurpose, Service, StoredBundle, SubscriptionState};
+use domain::{Call, KeyPurpose, Role, Service, StoredBundle, SubscriptionState};
 use policy::bundle::{Algorithm, Bundle, FORMAT, Issuer, IssuerKey, Subscription};
 use policy::id::ServiceId;
 use policy::manifest::{HEAD_TYPE, Head, MANIFEST_TYPE, Manifest};
-use policy::role::{Role, RoleName};
-use policy_compiler::{Finding, Imported, Source};
+use policy::role::RoleName;
+use policy_compiler::{Finding, Imported, RoleSource, Source};
 use serde_json::Value;
 use store::{StoreError, Tx};
 
@@ -82,19 +82,18 @@ fn content(
 ) -> Result<Vec<u8>, Error> {
     let service = store::services::find(tx, service_id)?;
     let imported = imported(tx, &service)?;
+    let protected = policy::bundle::Service {
+        id: service.id,
+        account_id: tx.account_id(),
+        kind: service.kind,
+        base_url: base_url.into(),
+    };
     let source = Source {
-        service: policy::bundle::Service {
-            id: service.id,
-            account_id: tx.account_id(),
-            kind: service.kind,
-            base_url: base_url.into(),
-        },
-        settings: service.settings.clone(),
-        imported: &imported,
-        roles: roles(tx, &imported, service_id)?,
+        roles: roles(tx, service_id)?,
         issuers: vec![issuer(tx, platform, &service)?],
         subscriptions: subscriptions(tx, service_id)?,
         revocations: store::revocations::all(tx, service_id, call.now)?,
+        ..Source::new(protected, service.settings.clone(), &imported)
     };
     let bundle = policy_compiler::compile(source).map_err(|findings| Error::Invalid(faults(findings)))?;
     let content = bundle.encode().map_err(|_| Error::Internal("a bundle could not be encoded"))?;
@@ -110,21 +109,15 @@ pub fn imported(tx: &mut Tx<'_>, service: &Service) -> Result<Imported, Error> {
     Imported::decode(&document.imported).map_err(|_| Error::Internal("a stored document cannot be read"))
 }
 
-fn roles(tx: &mut Tx<'_>, imported: &Imported, service_id: ServiceId) -> Result<Vec<Role>, Error> {
-    let stored = store::roles::all(tx, service_id)?;
-    stored
-        .into_iter()
-        .map(|role| {
-            let operations = policy_compiler::custom_role(imported, &role.operations).map_err(|findings| {
-                let mut faults = faults(findings);
-                for fault in &mut faults {
-                    fault.pointer = format!("/roles/{}{}", role.id, fault.pointer);
-                }
-                Error::Invalid(faults)
-            })?;
-            Ok(Role { id: role.id, name: role.name.as_str().into(), operations, fields: Vec::new(), condition: None })
-        })
-        .collect()
+fn roles(tx: &mut Tx<'_>, service_id: ServiceId) -> Result<Vec<RoleSource>, Error> {
+    let stored = store::roles::all(tx, service_id)?.into_iter();
+    let source = |role: Role| RoleSource {
+        id: role.id,
+        name: role.name.as_str().into(),
+        operations: role.operations,
+        condition: None,
+    };
+    Ok(stored.map(source).collect())
 }
 
 /// The Service's own issuer: the only one whose tokens count so far.

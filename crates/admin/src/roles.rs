@@ -218,8 +218,8 @@ fn refuse_same_name(existing: &[Role], name: &Name) -> Result<(), Error> {
 
 /// The lines as the document writes them, in its order.
 fn keys(imported: &Imported, lines: &[String]) -> Result<Vec<String>, Error> {
-    let operations = policy_compiler::custom_role(imported, lines).map_err(|found| Error::Invalid(faults(found)))?;
-    Ok(operation_keys(imported, &operations))
+    let role = policy_compiler::custom_role(imported, lines).map_err(|found| Error::Invalid(faults(found)))?;
+    Ok(role.lines(imported))
 }
 
 /// `GET:/Patient/{id}` for each index into the document's operations.

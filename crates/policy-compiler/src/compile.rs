@@ -2,46 +2,18 @@
 //!
 //! Invariant: the same source gives the same bundle, byte for byte, in whatever order its lists come.
 
-use policy::bundle::{Bundle, FORMAT, Issuer, MAX_OPERATIONS, Parts, Revocation, Service, Subscription};
-use policy::role::Role;
-use policy::settings::{ServiceKind, Settings};
+use policy::bundle::{Bundle, FORMAT, Parts};
+use policy::settings::ServiceKind;
 
-use crate::facts;
 use crate::finding::{Finding, Findings, quote, says};
-use crate::imported::Imported;
 use crate::openapi::base_url_fault;
-
-/// The longest name of a claim, in bytes.
-const MAX_CLAIM: usize = 64;
-/// The most paths that need no token.
-const MAX_EXCLUDED: usize = 100;
-/// How short and how long a gateway may go on without a fresh head, in seconds: a minute, because heads are renewed
-/// every half minute; a week, because past that nothing is known of revocations.
-const STALENESS_SECONDS: std::ops::RangeInclusive<u32> = 60..=7 * 24 * 3_600;
-
-/// All that a bundle is made of.
-#[derive(Clone, Debug)]
-pub struct Source<'a> {
-    /// Which Service.
-    pub service: Service,
-    /// What changes its decisions.
-    pub settings: Settings,
-    /// Its document.
-    pub imported: &'a Imported,
-    /// The custom roles, their operations as indexes into the document's.
-    pub roles: Vec<Role>,
-    /// Whose tokens count.
-    pub issuers: Vec<Issuer>,
-    /// The active partners with their ceilings.
-    pub subscriptions: Vec<Subscription>,
-    /// What was revoked.
-    pub revocations: Vec<Revocation>,
-}
+use crate::source::Source;
+use crate::{check, facts};
 
 /// Makes the bundle; or says all that is wrong, with pointers into the Service (`/settings/patient_claim`).
 pub fn compile(source: Source<'_>) -> Result<Bundle, Vec<Finding>> {
     let mut findings = Findings::default();
-    check_settings(&source.settings, &mut findings);
+    check::settings(&source.settings, source.service.kind, source.imported, &mut findings);
     if let Some(fault) = base_url_fault(&source.service.base_url) {
         let message = format!("the base URL {} {fault}", quote(&source.service.base_url));
         findings.error(
@@ -49,31 +21,36 @@ pub fn compile(source: Source<'_>) -> Result<Bundle, Vec<Finding>> {
             says("bad_base_url", message, "set it to the API's own address, such as `https://fhir.example.org/r4`"),
         );
     }
-    check_roles(&source.roles, &mut findings);
-    let (types, common) = match source.service.kind {
-        ServiceKind::Plain => (Vec::new(), Vec::new()),
-        ServiceKind::Fhirv4 => (facts::types(source.imported), facts::common()),
-    };
+    check::tags(&source, &mut findings);
+    check::credentials(&source.basic_keys, &source.security_resources, &source.settings, &mut findings);
+    let roles = check::roles(source.roles, source.imported, &source.tag_keys, &mut findings);
+    let extension_scopes = check::scopes(source.extension_scopes, source.imported, &mut findings);
     if findings.refuse() {
         return Err(findings.into_list());
     }
+    let (types, common) = match source.service.kind {
+        ServiceKind::Plain => (Vec::new(), Vec::new()),
+        ServiceKind::Fhirv4 => {
+            (facts::types(source.imported, source.settings.shared_types.as_deref()), facts::common())
+        }
+    };
     let parts = sorted(Parts {
         format: FORMAT,
         operations: source.imported.operations.clone(),
         service: source.service,
-        settings: source.settings,
         types,
         common,
-        roles: source.roles,
+        roles,
         issuers: source.issuers,
         subscriptions: source.subscriptions,
         revocations: source.revocations,
-        extension_scopes: Vec::new(),
-        tag_keys: Vec::new(),
-        tagged: Vec::new(),
-        access_tags: Vec::new(),
-        basic_keys: Vec::new(),
-        security_resources: Vec::new(),
+        extension_scopes,
+        tag_keys: source.tag_keys,
+        tagged: source.tagged,
+        access_tags: source.access_tags,
+        basic_keys: if source.settings.basic.is_some() { source.basic_keys } else { Vec::new() },
+        security_resources: source.security_resources,
+        settings: source.settings,
     });
     Bundle::new(parts).map_err(|fault| {
         let says =
@@ -89,9 +66,9 @@ fn sorted(mut parts: Parts) -> Parts {
             operation.fhir = None;
         }
     }
-    for role in &mut parts.roles {
-        role.operations.sort_unstable();
-        role.operations.dedup();
+    if let Some(shared) = &mut parts.settings.shared_types {
+        shared.sort();
+        shared.dedup();
     }
     parts.roles.sort_by_key(|role| role.id);
     parts.issuers.sort_by(|one, other| one.issuer.cmp(&other.issuer));
@@ -104,56 +81,32 @@ fn sorted(mut parts: Parts) -> Parts {
     parts.subscriptions.sort_by_key(|subscription| subscription.account_id);
     parts.revocations.sort();
     parts.revocations.dedup();
+    parts.extension_scopes.sort_by(|one, other| one.name.cmp(&other.name));
+    sort_tags(&mut parts);
+    for key in &mut parts.basic_keys {
+        key.privileges.sort_by(|one, other| one.resource.cmp(&other.resource));
+    }
+    parts.basic_keys.sort_by_key(|key| key.id);
+    parts.security_resources.sort();
     parts
 }
 
-fn check_roles(roles: &[Role], findings: &mut Findings) {
-    for (index, role) in roles.iter().enumerate() {
-        if role.operations.len() > MAX_OPERATIONS {
-            let message = format!("the role {} has more than {MAX_OPERATIONS} operations", quote(&role.name));
-            findings.error(|| format!("/roles/{index}"), says("bad_role", message, "name fewer"));
+fn sort_tags(parts: &mut Parts) {
+    parts.tag_keys.sort_by(|one, other| one.key.cmp(&other.key));
+    for tagged in &mut parts.tagged {
+        for tag in &mut tagged.tags {
+            tag.values.sort();
+            tag.values.dedup();
+        }
+        tagged.tags.sort_by(|one, other| one.key.cmp(&other.key));
+    }
+    parts.tagged.sort_by(|one, other| (&one.resource_type, &one.id).cmp(&(&other.resource_type, &other.id)));
+    for tag in &mut parts.access_tags {
+        if let Some(accounts) = &mut tag.accounts {
+            accounts.sort_unstable();
+            accounts.dedup();
         }
     }
-}
-
-fn check_settings(settings: &Settings, findings: &mut Findings) {
-    let claim = &settings.patient_claim;
-    if claim.is_empty()
-        || claim.len() > MAX_CLAIM
-        || claim.chars().any(|char| char.is_control() || char.is_whitespace())
-    {
-        let message = format!("the claim's name has 1 to {MAX_CLAIM} bytes, without blanks");
-        findings.error(
-            || "/settings/patient_claim".to_owned(),
-            says("bad_setting", message, "write the claim that names the patient, such as `patient`"),
-        );
-    }
-    if !STALENESS_SECONDS.contains(&settings.max_staleness_seconds) {
-        let message = format!("{} seconds is not between 1 minute and 7 days", settings.max_staleness_seconds);
-        findings
-            .error(|| "/settings/max_staleness_seconds".to_owned(), says("bad_setting", message, "write 60 to 604800"));
-    }
-    if settings.excluded_paths.len() > MAX_EXCLUDED {
-        let message = format!("there are more than {MAX_EXCLUDED} excluded paths");
-        findings
-            .error(|| "/settings/excluded_paths".to_owned(), says("bad_setting", message, "name the paths above them"));
-    }
-    for (index, path) in settings.excluded_paths.iter().enumerate() {
-        if !is_plain_path(path) {
-            let message = format!("{} is not a path such as `/health`", quote(path));
-            let fix =
-                "begin it with `/`, name at least one segment, and leave out queries, parameters and dot segments";
-            findings.error(|| format!("/settings/excluded_paths/{index}"), says("bad_setting", message, fix));
-        }
-    }
-}
-
-/// A path of whole, literal segments; not the root, which would open everything.
-fn is_plain_path(path: &str) -> bool {
-    path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|segment| {
-            !matches!(segment, "" | "." | "..")
-                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte))
-        })
-    })
+    parts.access_tags.sort();
+    parts.access_tags.dedup();
 }

@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{PathDef, SearchParameterDef};
-use policy::facts::{ElementPath, ParameterKind, SearchParameter, TypeFacts};
+use policy::facts::{ElementPath, ParameterKind, SearchParameter, Standing, TypeFacts};
 use policy::text::TypeName;
 
 use crate::imported::{Imported, ImportedType};
 use crate::search::{Declared, declared};
 
 /// The types that the Service serves, and those that their reference parameters lead to, over any number of steps
-/// (chains and includes go there); sorted by name.
-pub(crate) fn types(imported: &Imported) -> Vec<TypeFacts> {
+/// (chains and includes go there); sorted by name. `shared` stands in for the default list of shared types.
+pub(crate) fn types(imported: &Imported, shared: Option<&[Box<str>]>) -> Vec<TypeFacts> {
     let tables = fhir::r4();
     let mut names: BTreeSet<TypeName> = BTreeSet::new();
     let mut ahead: Vec<TypeName> = imported.types.iter().map(|served| served.name.clone()).collect();
@@ -33,7 +33,29 @@ pub(crate) fn types(imported: &Imported) -> Vec<TypeFacts> {
         ahead.sort_unstable();
         ahead.dedup();
     }
-    names.into_iter().map(|name| facts(imported.type_named(name.as_str()), name)).collect()
+    names.into_iter().map(|name| facts(imported.type_named(name.as_str()), name, shared)).collect()
+}
+
+/// How resources of a type belong to a patient, under a Service's own list of shared types; a type that it leaves out
+/// is what it would be if no list had it.
+fn standing(name: &str, shared: Option<&[Box<str>]>) -> Standing {
+    match (fhir::r4().standing(name), shared) {
+        (Standing::Shared | Standing::Undecidable, Some(list)) => {
+            if list.iter().any(|one| **one == *name) {
+                Standing::Shared
+            } else {
+                Standing::Undecidable
+            }
+        }
+        (standing, _) => standing,
+    }
+}
+
+/// Whether a Service may put the type on its list of shared types: no resource of it belongs to a patient, by the
+/// compartment or by a rule of its own.
+pub(crate) fn can_be_shared(imported: &Imported, name: &str) -> bool {
+    let known = fhir::r4().has_type(name) || imported.type_named(name).is_some();
+    known && matches!(fhir::r4().standing(name), Standing::Shared | Standing::Undecidable)
 }
 
 /// The search parameters of every type, sorted by name.
@@ -41,7 +63,7 @@ pub(crate) fn common() -> Vec<SearchParameter> {
     fhir::r4().common_parameters().map(|parameter| copied(parameter, false)).collect()
 }
 
-fn facts(served: Option<&ImportedType>, name: TypeName) -> TypeFacts {
+fn facts(served: Option<&ImportedType>, name: TypeName, shared: Option<&[Box<str>]>) -> TypeFacts {
     let tables = fhir::r4();
     let own = served
         .into_iter()
@@ -59,7 +81,7 @@ fn facts(served: Option<&ImportedType>, name: TypeName) -> TypeFacts {
         .map(|parameter| copied(parameter, tables.is_owner(name.as_str(), parameter.name)));
     let parameters: BTreeMap<_, _> = own.chain(defined).map(|parameter| (parameter.name.clone(), parameter)).collect();
     TypeFacts {
-        standing: tables.standing(name.as_str()),
+        standing: standing(name.as_str(), shared),
         parameters: parameters.into_values().collect(),
         owners: tables.owner_paths(name.as_str()).iter().map(path).collect(),
         name,

@@ -90,6 +90,16 @@ impl Findings {
         }
     }
 
+    /// Adds one that another list had.
+    pub(crate) fn take(&mut self, finding: Finding) {
+        if let Some(count) = self.counts.get_mut(finding.severity as usize) {
+            *count += 1;
+            if *count <= MAX_FINDINGS {
+                self.list.push(finding);
+            }
+        }
+    }
+
     pub(crate) fn error(&mut self, pointer: impl FnOnce() -> String, says: Says) {
         self.add(Severity::Error, pointer, says);
     }

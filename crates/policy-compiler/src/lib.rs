@@ -4,11 +4,14 @@
 //! counts and bytes; what is wrong comes back as findings, all of them at once, each with its place.
 
 mod bases;
+mod check;
 mod classify;
 mod compile;
+mod condition;
 mod custom_role;
 mod document;
 mod facts;
+mod field_list;
 mod finding;
 mod import;
 mod imported;
@@ -17,12 +20,15 @@ mod openapi;
 pub mod report;
 mod search;
 mod smart;
+mod source;
 mod types;
 
-pub use compile::{Source, compile};
-pub use custom_role::custom_role;
+pub use compile::compile;
+pub use condition::{condition, print_condition};
+pub use custom_role::{CustomRole, custom_role};
 pub use finding::{Finding, Severity};
 pub use import::import;
 pub use imported::{Imported, ImportedType, Unreadable};
 pub use limits::Limits;
 pub use smart::{SmartRole, operations_of, smart_roles};
+pub use source::{RoleSource, ScopeSource, Source};

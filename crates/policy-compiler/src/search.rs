@@ -9,6 +9,7 @@ use policy::text::TypeName;
 
 use crate::document::Cursor;
 use crate::finding::{Findings, quote, says};
+use crate::imported::ImportedType;
 
 /// The longest name of an own parameter, in bytes (FHIR's codes stay under 50).
 const MAX_NAME: usize = 64;
@@ -88,6 +89,18 @@ fn is_code(name: &str) -> bool {
     name.len() <= MAX_NAME
         && name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// The names of a type's search parameters: R4's, and those of the document's own.
+pub(crate) fn defined(served: &ImportedType) -> impl Iterator<Item = &str> {
+    let own = served.search_parameters.iter().map(String::as_str);
+    let own = own.filter(|name| declared(Some(&served.name), name) == Declared::Own);
+    fhir::r4().parameters(served.name.as_str()).map(|parameter| parameter.name).chain(own)
+}
+
+/// What every search has beside its type's parameters: the common ones, and what shapes, joins or expands.
+pub(crate) fn common() -> impl Iterator<Item = &'static str> {
+    fhir::r4().common_parameters().map(|parameter| parameter.name).chain(CONTROL)
 }
 
 /// Says which of a type's declared parameters R4 has not.

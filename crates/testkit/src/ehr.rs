@@ -1,14 +1,28 @@
 //! The fixture Services: an EHR with every resource type of R4, and a plain API of accounts.
+//!
+//! Invariant: each is a [`Service`] as its owner would write it, with a document that is generated here; a bundle is
+//! made of it by the policy compiler alone, so the compiler is part of whatever is tested on a bundle.
+//!
+//! A fixture has more for each feature word: `tags` (keys, and roles with `where`), `registry` and `access` (both
+//! with `tags`), `scopes` (extension scopes), `basic` (Keys as Basic credentials), `clinic` (more paths of the plain API).
+
+mod basic;
+mod document;
+mod roles;
+mod tags;
 
 use policy::Bundle;
-use policy::bundle::{FORMAT, Issuer, Parts, Service, Subscription};
-use policy::facts::{ElementPath, ParameterKind, SearchParameter, Standing, TypeFacts};
-use policy::id::{AccountId, RoleId, ServiceId};
-use policy::operation::{FhirOperation, Interaction, Method, Operation};
-use policy::role::Role;
-use policy::settings::{ServiceKind, Settings};
-use policy::text::TypeName;
+use policy::bundle::Issuer;
+use policy::id::{AccountId, ServiceId};
+use policy::settings::{Basic, ServiceKind, Settings};
+use policy_compiler::{Limits, RoleSource, ScopeSource, Source};
+use reference::{Service, Subscription};
+use serde_json::json;
 use uuid::Uuid;
+
+pub use basic::{basic_key, basic_secret, key};
+pub use roles::role;
+pub use tags::system;
 
 /// The base URL of both fixtures.
 pub const BASE: &str = "https://gw.example/fhir";
@@ -21,23 +35,13 @@ pub const UPSTREAM: &str = "http://upstream.internal:8080/r4";
 /// The issuer of its tokens.
 pub const ISSUER: &str = "https://as.example/s/ehr";
 
-/// The types whose paths the document writes out; all others come through `/{type}`.
-const WRITTEN_OUT: &[&str] = &["Observation", "Organization"];
-
-/// The roles, with the keys of their operations.
-const ROLES: &[(&str, &[&str])] = &[
-    ("observation-reader", &["GET:/Observation", "POST:/Observation/_search", "GET:/Observation/{id}"]),
-    ("observation-searcher", &["GET:/Observation"]),
-    ("observation-writer", &["POST:/Observation"]),
-    ("organization-reader", &["GET:/Organization", "GET:/Organization/{id}"]),
-    ("admin", &["GET:/admin/{name}", "POST:/$process-message", "GET:/Observation/{id}"]),
-    ("account-reader", &["GET:/accounts/{id}", "GET:/accounts"]),
-    ("account-writer", &["POST:/accounts"]),
-];
-
 /// The partners, with the scopes and roles of their ceilings; `stranger` has no Subscription.
 const PARTNERS: &[(&str, &[&str], &[&str])] = &[
-    ("partner", &["system/Observation.rs", "system/Patient.r"], &["observation-reader", "account-reader"]),
+    (
+        "partner",
+        &["system/Observation.rs", "system/Patient.r"],
+        &["observation-reader", "account-reader", "organization-reader"],
+    ),
     ("lab", &["system/Observation.rs?category=laboratory"], &[]),
     ("writer", &["system/*.cruds"], &[]),
     ("searcher", &[], &["observation-searcher"]),
@@ -59,27 +63,14 @@ pub fn account(name: &str) -> AccountId {
     AccountId::new(Uuid::from_u128(number))
 }
 
-/// A role of the fixture; `unknown` is one that no bundle has.
-///
-/// # Panics
-/// When there is no such role.
-#[must_use]
-pub fn role(name: &str) -> RoleId {
-    let index = ROLES.iter().position(|(known, _)| *known == name);
-    match (name, index) {
-        ("unknown", _) => RoleId::new(Uuid::from_u128(999)),
-        (_, Some(index)) => RoleId::new(Uuid::from_u128(100 + index as u128)),
-        _ => panic!("there is no role {name}"),
-    }
-}
-
 /// The issuer that the fixture trusts, also for roles.
 #[must_use]
 pub fn issuer() -> Issuer {
     Issuer { issuer: ISSUER.into(), trusted_for_roles: true, scp_is_scope: false, keys: Vec::new() }
 }
 
-/// The settings of a fixture of this kind, changed by `name=value` words (`compartment=subject_only`).
+/// The settings of a fixture of this kind, changed by `name=value` words (`compartment=subject_only`). Lists are
+/// written with `;`; `basic=open` requires no security resource, `basic=ehr-api` that one.
 ///
 /// # Panics
 /// When a word is not a setting.
@@ -88,10 +79,14 @@ pub fn settings(kind: ServiceKind, words: &str) -> Settings {
     let mut json = serde_json::to_value(Settings::for_kind(kind)).expect("settings are JSON");
     for word in words.split([' ', ',']).filter(|word| !word.is_empty()) {
         let (name, value) = word.split_once('=').expect("a setting is name=value");
-        json[name] = match value {
-            "true" | "false" => (value == "true").into(),
-            path if path.starts_with('/') => path.split(';').collect::<Vec<_>>().into(),
-            text => text.into(),
+        json[name] = match (name, value) {
+            ("excluded_paths" | "shared_types", list) => {
+                list.split(';').filter(|one| !one.is_empty()).collect::<Vec<_>>().into()
+            }
+            ("basic", "open") => json!({}),
+            ("basic", resource) => json!({ "required_resource": resource }),
+            (_, "true" | "false") => (value == "true").into(),
+            (_, text) => text.parse::<i64>().map_or_else(|_| text.into(), Into::into),
         };
     }
     serde_json::from_value(json).unwrap_or_else(|fault| panic!("`{words}` are no settings: {fault}"))
@@ -100,192 +95,192 @@ pub fn settings(kind: ServiceKind, words: &str) -> Settings {
 /// The EHR.
 #[must_use]
 pub fn fhir(settings: Settings) -> Bundle {
-    bundle(ServiceKind::Fhirv4, settings, fhir_operations(), facts(), common())
+    compile(&service(settings, ""))
 }
 
 /// The plain API.
 #[must_use]
 pub fn plain(settings: Settings) -> Bundle {
-    let operations = vec![
-        plain_operation(Method::Get, "/accounts", &["page", "size"], &["x-trace"]),
-        plain_operation(Method::Post, "/accounts", &[], &[]),
-        plain_operation(Method::Get, "/accounts/{id}", &[], &[]),
-        plain_operation(Method::Delete, "/accounts/{id}", &[], &[]),
-    ];
-    bundle(ServiceKind::Plain, settings, operations, Vec::new(), Vec::new())
+    compile(&plain_service(settings, ""))
 }
 
-fn bundle(
-    kind: ServiceKind,
-    settings: Settings,
-    mut operations: Vec<Operation>,
-    types: Vec<TypeFacts>,
-    common: Vec<SearchParameter>,
-) -> Bundle {
-    operations.sort_by_key(|operation| (operation.template.shape(), operation.method));
-    let place = |key: &&str| operations.iter().position(|operation| operation.key() == **key);
-    let roles = ROLES.iter().map(|(name, keys)| {
-        let mut places: Vec<u32> =
-            keys.iter().filter_map(place).filter_map(|index| u32::try_from(index).ok()).collect();
-        places.sort_unstable();
-        Role { id: role(name), name: (*name).into(), operations: places, fields: Vec::new(), condition: None }
+/// The EHR, as its owner writes it.
+#[must_use]
+pub fn service(settings: Settings, features: &str) -> Service {
+    written(ServiceKind::Fhirv4, settings, &Features::parse(features))
+}
+
+/// The plain API, as its owner writes it.
+#[must_use]
+pub fn plain_service(settings: Settings, features: &str) -> Service {
+    written(ServiceKind::Plain, settings, &Features::parse(features))
+}
+
+/// What the compiler makes of a Service.
+///
+/// # Panics
+/// When it has something to refuse.
+#[must_use]
+pub fn compile(service: &Service) -> Bundle {
+    let document = service.document.to_string();
+    let imported = policy_compiler::import(document.as_bytes(), &Limits::default())
+        .unwrap_or_else(|findings| panic!("the document is refused: {findings:#?}"));
+    assert_eq!(imported.kind, service.kind, "the document says what kind it is");
+    let protected = policy::bundle::Service {
+        id: service.id,
+        account_id: service.account_id,
+        kind: service.kind,
+        base_url: service.base_url.as_str().into(),
+    };
+    let roles = service.roles.iter().map(|role| RoleSource {
+        id: role.id,
+        name: role.name.as_str().into(),
+        operations: role.operations.clone(),
+        condition: role.condition.clone(),
     });
+    let scopes = service
+        .extension_scopes
+        .iter()
+        .map(|(name, operations)| ScopeSource { name: name.as_str().into(), operations: operations.clone() });
+    let subscriptions = service.subscriptions.iter().map(|partner| policy::bundle::Subscription {
+        account_id: partner.account_id,
+        scopes: partner.scopes.iter().map(|scope| scope.parse().expect("a scope")).collect(),
+        roles: partner.roles.clone(),
+    });
+    let source = Source {
+        roles: roles.collect(),
+        extension_scopes: scopes.collect(),
+        issuers: service.issuers.clone(),
+        subscriptions: subscriptions.collect(),
+        tag_keys: service.tag_keys.clone(),
+        tagged: service.tagged.clone(),
+        access_tags: service.access_tags.clone(),
+        basic_keys: service.basic_keys.clone(),
+        security_resources: service.security_resources.clone(),
+        ..Source::new(protected, service.settings.clone(), &imported)
+    };
+    policy_compiler::compile(source).unwrap_or_else(|findings| panic!("the Service is refused: {findings:#?}"))
+}
+
+/// What a fixture has beside operations, roles and partners.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of its own")]
+#[derive(Default)]
+struct Features {
+    tags: bool,
+    registry: bool,
+    access: bool,
+    scopes: bool,
+    basic: bool,
+    clinic: bool,
+}
+
+impl Features {
+    fn parse(words: &str) -> Self {
+        let mut features = Self::default();
+        for word in words.split_whitespace() {
+            match word {
+                "tags" => features.tags = true,
+                "registry" => features.registry = true,
+                "access" => features.access = true,
+                "scopes" => features.scopes = true,
+                "basic" => features.basic = true,
+                "clinic" => features.clinic = true,
+                other => panic!("there is no feature {other}"),
+            }
+        }
+        features.tags |= features.registry || features.access;
+        features
+    }
+}
+
+fn written(kind: ServiceKind, mut settings: Settings, features: &Features) -> Service {
+    let paths = document::paths(kind, features);
+    if features.basic && settings.basic.is_none() {
+        settings.basic = Some(Basic { required_resource: Some(basic::RESOURCE.into()) });
+    }
     let subscriptions = PARTNERS.iter().map(|(name, scopes, roles)| Subscription {
         account_id: account(name),
-        scopes: scopes.iter().map(|scope| scope.parse().expect("a scope")).collect(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         roles: roles.iter().map(|name| role(name)).collect(),
     });
-    let parts = Parts {
-        format: FORMAT,
-        service: Service {
-            id: ServiceId::new(Uuid::from_u128(3)),
-            account_id: account("owner"),
-            kind,
-            base_url: BASE.into(),
-        },
+    Service {
+        id: ServiceId::new(Uuid::from_u128(3)),
+        account_id: account("owner"),
+        kind,
+        base_url: BASE.to_owned(),
+        document: document::document(kind, &paths),
         settings,
-        roles: roles.collect(),
-        operations,
-        types,
-        common,
+        roles: roles::roles(&paths, features),
+        extension_scopes: if features.scopes { roles::scopes(&paths) } else { Vec::new() },
         issuers: vec![issuer()],
         subscriptions: subscriptions.collect(),
-        revocations: Vec::new(),
-        extension_scopes: Vec::new(),
-        tag_keys: Vec::new(),
-        tagged: Vec::new(),
-        access_tags: Vec::new(),
-        basic_keys: Vec::new(),
-        security_resources: Vec::new(),
-    };
-    Bundle::new(parts).expect("the fixture is a bundle")
-}
-
-fn plain_operation(method: Method, template: &str, query: &[&str], headers: &[&str]) -> Operation {
-    Operation {
-        method,
-        template: template.parse().expect("a template"),
-        fhir: None,
-        query: query.iter().map(|name| (*name).into()).collect(),
-        headers: headers.iter().map(|name| (*name).into()).collect(),
+        tag_keys: if features.tags { tags::keys() } else { Vec::new() },
+        tagged: if features.registry { tags::registry(kind) } else { Vec::new() },
+        access_tags: if features.access { tags::access(kind) } else { Vec::new() },
+        basic_keys: if features.basic { basic::keys() } else { Vec::new() },
+        security_resources: if features.basic { basic::resources() } else { Vec::new() },
     }
 }
 
-/// One FHIR operation; `kind` is the type, or none for one that the path names in its first segment.
-fn operation(method: Method, template: &str, interaction: Interaction, kind: Option<&str>) -> Operation {
-    let segments = template.split('/').skip(1).collect::<Vec<_>>();
-    let place = |name: &str| segments.iter().position(|one| *one == name).and_then(|index| u32::try_from(index).ok());
-    let code = segments.last().and_then(|last| last.strip_prefix('$'));
-    let fhir = FhirOperation {
-        interaction,
-        resource_type: kind.and_then(|name| TypeName::try_from(name).ok()),
-        code: code.map(Into::into),
-        type_segment: place("{type}"),
-        id_segment: place("{id}"),
-    };
-    Operation { fhir: Some(fhir), ..plain_operation(method, template, &[], &["x-declared", "x-security-context"]) }
-}
+#[cfg(test)]
+mod tests {
+    use policy::facts::{ParameterKind, Standing};
+    use policy::operation::Interaction;
 
-fn fhir_operations() -> Vec<Operation> {
-    use Interaction as I;
-    use Method::{Delete, Get, Patch, Post, Put};
-    let mut all = vec![
-        operation(Get, "/", I::SearchSystem, None),
-        operation(Post, "/", I::Batch, None),
-        operation(Post, "/_search", I::SearchSystem, None),
-        operation(Get, "/_history", I::HistorySystem, None),
-        operation(Get, "/metadata", I::Capabilities, None),
-        operation(Get, "/$export", I::Operation, None),
-        operation(Post, "/$graphql", I::Operation, None),
-        operation(Post, "/$process-message", I::Operation, None),
-        operation(Get, "/Patient/$export", I::Operation, Some("Patient")),
-        operation(Get, "/Patient/$everything", I::Operation, Some("Patient")),
-        operation(Post, "/Patient/$match", I::Operation, Some("Patient")),
-        operation(Post, "/Patient/$member-match", I::Operation, Some("Patient")),
-        operation(Post, "/Patient/$validate", I::Operation, Some("Patient")),
-        operation(Get, "/Patient/{id}/$everything", I::Operation, Some("Patient")),
-        operation(Get, "/Patient/{id}/$graphql", I::Operation, Some("Patient")),
-        operation(Get, "/Encounter/{id}/$everything", I::Operation, Some("Encounter")),
-        operation(Get, "/Group/{id}/$export", I::Operation, Some("Group")),
-        operation(Get, "/Observation/$lastn", I::Operation, Some("Observation")),
-        operation(Get, "/Measure/{id}/$evaluate-measure", I::Operation, Some("Measure")),
-        operation(Post, "/Composition/{id}/$document", I::Operation, Some("Composition")),
-        operation(Get, "/ValueSet/$expand", I::Operation, Some("ValueSet")),
-        operation(Get, "/Patient/{id}/*", I::SearchCompartment, None),
-        operation(Get, "/Patient/{id}/{type}", I::SearchCompartment, None),
-        operation(Post, "/Patient/{id}/{type}/_search", I::SearchCompartment, None),
-        plain_operation(Get, "/admin/{name}", &["verbose"], &[]),
-    ];
-    for kind in WRITTEN_OUT.iter().copied().map(Some).chain([None]) {
-        let name = kind.unwrap_or("{type}");
-        let mut add = |method, rest: &str, interaction| {
-            all.push(operation(method, &format!("/{name}{rest}"), interaction, kind));
-        };
-        add(Get, "", I::SearchType);
-        add(Post, "", I::Create);
-        add(Put, "", I::Conditional);
-        add(Patch, "", I::Conditional);
-        add(Delete, "", I::Conditional);
-        add(Post, "/_search", I::SearchType);
-        add(Get, "/_history", I::HistoryType);
-        add(Get, "/{id}", I::Read);
-        add(Put, "/{id}", I::Update);
-        add(Patch, "/{id}", I::Patch);
-        add(Delete, "/{id}", I::Delete);
-        add(Get, "/{id}/_history", I::HistoryInstance);
-        add(Get, "/{id}/_history/{version}", I::Vread);
+    use super::*;
+
+    const ALL: &str = "tags registry access scopes basic clinic";
+
+    fn interactions(bundle: &Bundle, found: Interaction) -> Vec<String> {
+        let operations = bundle.parts().operations.iter();
+        let of_it = operations.filter(|one| one.fhir.as_ref().is_some_and(|fhir| fhir.interaction == found));
+        of_it.map(policy::operation::Operation::key).collect()
     }
-    all
-}
 
-/// The facts of every R4 type, and of one of the EHR's own: `Vehicle`, found by `plate`.
-fn facts() -> Vec<TypeFacts> {
-    let tables = fhir::r4();
-    let own = SearchParameter {
-        name: "plate".into(),
-        kind: ParameterKind::Special,
-        targets: Vec::new(),
-        paths: Vec::new(),
-        owner: false,
-    };
-    let vehicle = TypeFacts {
-        name: type_name("Vehicle"),
-        standing: Standing::Undecidable,
-        parameters: vec![own],
-        owners: Vec::new(),
-    };
-    let mut all: Vec<TypeFacts> = tables
-        .types()
-        .map(|name| TypeFacts {
-            name: type_name(name),
-            standing: tables.standing(name),
-            parameters: tables.parameters(name).map(|one| parameter(one, tables.is_owner(name, one.name))).collect(),
-            owners: tables.owner_paths(name).iter().map(path).collect(),
-        })
-        .chain([vehicle])
-        .collect();
-    all.sort_by(|one, other| one.name.cmp(&other.name));
-    all
-}
-
-fn common() -> Vec<SearchParameter> {
-    fhir::r4().common_parameters().map(|one| parameter(one, false)).collect()
-}
-
-fn parameter(one: &fhir::SearchParameterDef, owner: bool) -> SearchParameter {
-    SearchParameter {
-        name: one.name.into(),
-        kind: one.kind,
-        targets: one.targets.iter().map(|name| type_name(name)).collect(),
-        paths: one.paths.iter().map(path).collect(),
-        owner,
+    #[test]
+    fn the_ehr_serves_every_interaction_of_every_type() {
+        let bundle = fhir(settings(ServiceKind::Fhirv4, ""));
+        for interaction in Interaction::ALL {
+            assert!(!interactions(&bundle, interaction).is_empty(), "{interaction}");
+        }
+        assert_eq!(
+            interactions(&bundle, Interaction::Read),
+            ["GET:/Observation/{id}", "GET:/Organization/{id}", "GET:/Vehicle/{id}", "GET:/{type}/{id}"]
+        );
+        let vehicle = bundle.parts().types.iter().find(|facts| facts.name.as_str() == "Vehicle").unwrap();
+        let [plate] = vehicle.parameters.as_slice() else { panic!("{vehicle:?}") };
+        assert_eq!(
+            (&*plate.name, plate.kind, vehicle.standing),
+            ("plate", ParameterKind::Special, Standing::Undecidable)
+        );
     }
-}
 
-fn path(def: &fhir::PathDef) -> ElementPath {
-    ElementPath { elements: def.elements.iter().map(|name| (*name).into()).collect(), only: def.only.map(type_name) }
-}
+    #[test]
+    fn a_fixture_has_what_its_feature_words_say_and_nothing_else() {
+        for (few, many) in [
+            (service(settings(ServiceKind::Fhirv4, ""), ""), service(settings(ServiceKind::Fhirv4, ""), ALL)),
+            (plain_service(settings(ServiceKind::Plain, ""), ""), plain_service(settings(ServiceKind::Plain, ""), ALL)),
+        ] {
+            let (few, many) = (compile(&few).into_parts(), compile(&many).into_parts());
+            assert!(few.tag_keys.is_empty() && few.tagged.is_empty() && few.access_tags.is_empty());
+            assert!(few.extension_scopes.is_empty() && few.basic_keys.is_empty() && few.settings.basic.is_none());
+            assert_eq!((many.tag_keys.len(), many.basic_keys.len(), many.security_resources.len()), (3, 4, 2));
+            assert!(!many.tagged.is_empty() && !many.access_tags.is_empty() && !many.extension_scopes.is_empty());
+            let conditions = |parts: &policy::bundle::Parts| {
+                parts.roles.iter().filter(|role| role.condition.is_some()).map(|role| role.id).collect::<Vec<_>>()
+            };
+            assert!(!conditions(&few).contains(&role("doctor")));
+            assert!(conditions(&many).contains(&role("doctor")));
+            assert!(many.roles.iter().any(|role| !role.fields.is_empty()));
+        }
+    }
 
-fn type_name(text: &str) -> TypeName {
-    TypeName::try_from(text).expect("a type's name")
+    #[test]
+    fn settings_are_words() {
+        let kind = ServiceKind::Fhirv4;
+        let read = settings(kind, "basic=ehr-api unauthenticated_until=9 shared_types=Location;Vehicle labels=enforce");
+        assert_eq!(read.basic.unwrap().required_resource.as_deref(), Some("ehr-api"));
+        assert_eq!((read.unauthenticated_until, read.shared_types.unwrap().len()), (Some(9), 2));
+        assert_eq!(settings(kind, "basic=open").basic.unwrap().required_resource, None);
+    }
 }

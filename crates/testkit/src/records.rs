@@ -42,3 +42,52 @@ pub fn searchset(names: &[&str], base: &str) -> String {
         entries.join(",")
     )
 }
+
+/// A history of the named versions, newest first, as an upstream at `base` would answer; `delete:OBS-ME` is a deletion,
+/// which has no resource.
+#[must_use]
+pub fn history(names: &[&str], base: &str) -> String {
+    let entry = |name: &&str| {
+        if let Some(name) = name.strip_prefix("delete:") {
+            let (kind, id) = kind_and_id(name);
+            return format!(
+                r#"{{"fullUrl":"{base}/{kind}/{id}","request":{{"method":"DELETE","url":"{kind}/{id}"}}}}"#
+            );
+        }
+        let (kind, id) = kind_and_id(name);
+        let text = text(name);
+        format!(
+            r#"{{"fullUrl":"{base}/{kind}/{id}","resource":{text},"request":{{"method":"PUT","url":"{kind}/{id}"}},"response":{{"status":"200"}}}}"#
+        )
+    };
+    let total = names.len();
+    let entries: Vec<String> = names.iter().map(entry).collect();
+    format!(r#"{{"resourceType":"Bundle","id":"h1","type":"history","total":{total},"entry":[{}]}}"#, entries.join(","))
+}
+
+/// The type and id of a record.
+fn kind_and_id(name: &str) -> (String, String) {
+    let record: serde_json::Value = serde_json::from_str(text(name)).expect("a record is JSON");
+    let member = |key: &str| record[key].as_str().unwrap_or_else(|| panic!("{name} has no {key}")).to_owned();
+    (member("resourceType"), member("id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_has_the_text_of_another() {
+        let texts: std::collections::BTreeSet<_> = names().map(text).collect();
+        assert_eq!(texts.len(), names().count());
+    }
+
+    #[test]
+    fn a_history_is_a_bundle_of_versions() {
+        let bundle: serde_json::Value =
+            serde_json::from_str(&history(&["delete:OBS-ME", "OBS-ME-V2", "OBS-ME-V1"], "http://up")).unwrap();
+        assert_eq!(bundle["entry"][0]["request"]["url"], "Observation/OBS-ME");
+        assert!(bundle["entry"][0].get("resource").is_none());
+        assert_eq!(bundle["entry"][1]["resource"]["meta"]["versionId"], "2");
+    }
+}

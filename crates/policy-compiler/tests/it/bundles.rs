@@ -3,27 +3,29 @@
 use policy::bundle::{Bundle, Revocation, Service};
 use policy::facts::{ParameterKind, Standing, TypeFacts};
 use policy::id::{AccountId, KeyId, RoleId, ServiceId};
-use policy::role::Role;
 use policy::settings::{ServiceKind, Settings};
-use policy_compiler::{Imported, Source, compile};
+use policy_compiler::{Imported, RoleSource, Source, compile};
 use uuid::Uuid;
 
 use crate::{api, said, taken};
 
 pub(crate) fn source(imported: &Imported) -> Source<'_> {
-    Source {
-        service: Service {
-            id: ServiceId::new(Uuid::from_u128(1)),
-            account_id: AccountId::new(Uuid::from_u128(2)),
-            kind: imported.kind,
-            base_url: "https://a.example/r4".into(),
-        },
-        settings: Settings::for_kind(imported.kind),
-        imported,
-        roles: Vec::new(),
-        issuers: Vec::new(),
-        subscriptions: Vec::new(),
-        revocations: Vec::new(),
+    let service = Service {
+        id: ServiceId::new(Uuid::from_u128(1)),
+        account_id: AccountId::new(Uuid::from_u128(2)),
+        kind: imported.kind,
+        base_url: "https://a.example/r4".into(),
+    };
+    Source::new(service, Settings::for_kind(imported.kind), imported)
+}
+
+/// A role with these lines and this `where`.
+pub(crate) fn role(id: u128, lines: &[&str], condition: Option<&str>) -> RoleSource {
+    RoleSource {
+        id: RoleId::new(Uuid::from_u128(id)),
+        name: "r".into(),
+        operations: lines.iter().map(|line| (*line).to_owned()).collect(),
+        condition: condition.map(str::to_owned),
     }
 }
 
@@ -82,20 +84,18 @@ fn k16_what_is_the_apis_own_is_known_by_name_only() {
 fn the_same_source_gives_the_same_bytes_in_whatever_order_it_comes() {
     let text = api(true, &["GET /Observation", "GET /Patient/{id}", "POST /Patient", "GET /health"]);
     let imported = taken(&text);
-    let role = |id, operations: &[u32]| Role {
-        id: RoleId::new(Uuid::from_u128(id)),
-        name: "r".into(),
-        operations: operations.to_vec(),
-    };
     let revoked = |id| Revocation::Key(KeyId::new(Uuid::from_u128(id)));
     let one = Source {
-        roles: vec![role(1, &[0, 2]), role(2, &[1])],
+        roles: vec![role(1, &["GET:/Observation", "GET:/health"], None), role(2, &["POST:/Patient"], None)],
         revocations: vec![revoked(1), revoked(2)],
         ..source(&imported)
     };
     let again = taken(&text);
     let other = Source {
-        roles: vec![role(2, &[1, 1]), role(1, &[2, 0])],
+        roles: vec![
+            role(2, &["POST:/Patient", "POST:/Patient"], None),
+            role(1, &["GET:/health", "GET:/Observation"], None),
+        ],
         revocations: vec![revoked(2), revoked(1), revoked(2)],
         ..source(&again)
     };
@@ -148,7 +148,11 @@ fn settings_out_of_bounds_are_told_all_at_once() {
 #[test]
 fn a_role_that_names_what_the_document_has_not_makes_no_bundle() {
     let imported = taken(&api(false, &["GET /a"]));
-    let role = Role { id: RoleId::new(Uuid::from_u128(1)), name: "r".into(), operations: vec![1] };
-    let findings = compile(Source { roles: vec![role], ..source(&imported) }).unwrap_err();
-    assert_eq!(findings[0].code, "invalid_bundle");
+    let wrong = role(1, &["GET:/a", "GET:/b"], None);
+    let id = wrong.id;
+    let findings = compile(Source { roles: vec![wrong], ..source(&imported) }).unwrap_err();
+    assert_eq!(
+        said(&findings, policy_compiler::Severity::Error),
+        [format!("unknown_operation /roles/{id}/operations/1")]
+    );
 }

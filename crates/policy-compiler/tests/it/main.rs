@@ -11,13 +11,16 @@
 )]
 
 mod bundles;
+mod conditions;
 mod documents;
 mod fhir_paths;
+mod field_lists;
 mod hostile;
 mod mutations;
 mod real_documents;
 mod reports;
 mod roles;
+mod sources;
 
 use policy_compiler::{Finding, Imported, Limits, Severity, import};
 

@@ -176,14 +176,14 @@ fn k07_a_role_names_operations_of_the_service_and_a_line_that_names_none_is_told
     let imported = taken(&api(true, &ALL));
     let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
     let role = custom_role(&imported, &lines(&["GET:/health", "GET:/Patient/{patientId}", " GET:/health"])).unwrap();
-    assert_eq!(keys(&imported, &role), ["GET:/Patient/{id}", "GET:/health"]);
+    assert_eq!(keys(&imported, &role.operations), ["GET:/Patient/{id}", "GET:/health"]);
     let wrong = lines(&[
         "GET:/health",
         "PUT:/health",
         "GET:/Patient/123",
         "get:/health",
         "GET /health",
-        "GET:/Patient:[name]",
+        "GET:/Patient:[nick]",
         "*:/health",
         "",
     ]);
@@ -196,7 +196,7 @@ fn k07_a_role_names_operations_of_the_service_and_a_line_that_names_none_is_told
             "unknown_operation /operations/2",
             "bad_operation /operations/3",
             "bad_operation /operations/4",
-            "not_built /operations/5",
+            "unknown_parameter /operations/5",
             "bad_operation /operations/6",
             "bad_operation /operations/7",
         ]
