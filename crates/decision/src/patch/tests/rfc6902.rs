@@ -111,6 +111,7 @@ fn rfc6902_appendix_a_and_section_5_what_fails() {
         ("a name in a list", "[1]", r#"[{"op":"add","path":"/a","value":2}]"#, Target),
         ("below a text", r#"{"a":"b"}"#, r#"[{"op":"add","path":"/a/b","value":2}]"#, Target),
         ("into its own child", r#"{"a":{"b":{}}}"#, r#"[{"op":"move","from":"/a","path":"/a/b/c"}]"#, Target),
+        ("into what takes its place", "[{},{}]", r#"[{"op":"move","from":"/0","path":"/0/a"}]"#, Target),
         ("the whole into itself", r#"{"a":1}"#, r#"[{"op":"move","from":"","path":"/a"}]"#, Target),
         ("a move of nothing", "{}", r#"[{"op":"move","from":"/a","path":"/a"}]"#, Target),
         ("no value", "{}", r#"[{"op":"add","path":"/a"}]"#, Malformed),
