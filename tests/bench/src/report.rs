@@ -58,9 +58,9 @@ impl Figure {
         Self::of(what, unit, vec![value], must)
     }
 
-    /// One number that has to be that high.
-    pub fn at_least(what: impl Into<String>, unit: &'static str, value: f64, must: Option<f64>) -> Self {
-        Self { at_least: true, ..Self::one(what, unit, value, must) }
+    /// The target is about the median, which has to be that high, if there is a target.
+    pub fn median_at_least(self, must: Option<f64>) -> Self {
+        Self { must, of: Value::Median, at_least: true, ..self }
     }
 
     /// Sorts samples into a figure; the median over all runs, so that one disturbed run does not decide.
@@ -84,29 +84,49 @@ impl Figure {
     }
 }
 
-/// Times single calls of `work` with the numbers below `count` in turn, in microseconds, for that many samples or that
-/// long, whichever ends first. What reading the clock costs is taken off, because it is a tenth of the fastest answers.
-pub fn time_each(what: &str, count: usize, samples: usize, longest: Duration, mut work: impl FnMut(usize)) -> Figure {
-    let clock = clock_cost();
-    let mut turn = (0..count).cycle();
-    let begun = Instant::now();
-    for number in turn.by_ref().take(samples / 10) {
-        work(number);
-        if begun.elapsed() > longest / 10 {
-            break;
-        }
+/// Samples that are taken in rounds, so that several pieces of work can be timed in turn and what else the machine does
+/// meets all of them.
+pub struct Rounds {
+    samples: Vec<f64>,
+    /// The median of each round.
+    pub medians: Vec<f64>,
+    clock: f64,
+}
+
+impl Rounds {
+    pub fn new() -> Self {
+        Self { samples: Vec::new(), medians: Vec::new(), clock: clock_cost() }
     }
-    let (begun, mut taken) = (Instant::now(), Vec::with_capacity(samples));
-    for number in turn.take(samples) {
-        let from = Instant::now();
-        work(number);
-        let to = Instant::now();
-        taken.push((micros(to - from) - clock).max(0.0));
-        if to - begun > longest {
-            break;
+
+    /// One round: single calls of `work` with the numbers below `count` in turn, for that many samples or that long,
+    /// whichever ends first, after a tenth of it as a warm-up. What reading the clock costs is taken off, because it is a
+    /// tenth of the fastest answers.
+    pub fn run(&mut self, count: usize, samples: usize, longest: Duration, mut work: impl FnMut(usize)) {
+        let mut turn = (0..count).cycle();
+        let begun = Instant::now();
+        for number in turn.by_ref().take(samples / 10) {
+            work(number);
+            if begun.elapsed() > longest / 10 {
+                break;
+            }
         }
+        let (begun, mut taken) = (Instant::now(), Vec::with_capacity(samples));
+        for number in turn.take(samples) {
+            let from = Instant::now();
+            work(number);
+            let to = Instant::now();
+            taken.push((micros(to - from) - self.clock).max(0.0));
+            if to - begun > longest {
+                break;
+            }
+        }
+        self.samples.extend_from_slice(&taken);
+        self.medians.push(Figure::of("", "µs", taken, None).median);
     }
-    Figure::of(what, "µs", taken, None)
+
+    pub fn figure(self, what: impl Into<String>) -> Figure {
+        Figure::of(what, "µs", self.samples, None)
+    }
 }
 
 /// The median of what two readings of the clock are apart, in microseconds.
@@ -146,7 +166,7 @@ pub fn show(title: &str, figures: &[Figure], as_json: bool) -> bool {
     } else {
         println!("{title}\n");
         println!(
-            "{:<72} {:>9} {:>9} {:>9} {:>9}  {:<5} {:>9}  met",
+            "{:<84} {:>9} {:>9} {:>9} {:>9}  {:<5} {:>9}  met",
             "what", "min", "median", "p95", "p99", "unit", "must"
         );
         for one in figures {
@@ -154,7 +174,7 @@ pub fn show(title: &str, figures: &[Figure], as_json: bool) -> bool {
                 .must
                 .map_or_else(|| "-".to_owned(), |must| format!("{} {must}", if one.at_least { "≥" } else { "≤" }));
             println!(
-                "{:<72} {:>9.2} {:>9.2} {:>9.2} {:>9.2}  {:<5} {:>9}  {}",
+                "{:<84} {:>9.2} {:>9.2} {:>9.2} {:>9.2}  {:<5} {:>9}  {}",
                 one.what,
                 one.min,
                 one.median,

@@ -3,6 +3,7 @@
 //! Invariant: before anything is timed, everybody has given the expected answer to the same sampled questions; who gives
 //! another one stops the benchmark, because a faster wrong answer is worth nothing.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use policy::id::RoleId;
@@ -10,7 +11,7 @@ use policy::id::RoleId;
 use crate::ours::{KIND, Ours};
 use crate::peers::{Make, Peer, casbin, cedar, rego};
 use crate::questions::Sample;
-use crate::report::{Figure, clock_cost, time_each};
+use crate::report::{Figure, Rounds, clock_cost};
 use crate::service;
 
 const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
@@ -18,9 +19,11 @@ const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
 const QUESTIONS: usize = 10_000;
 /// Questions that are timed, in turn: few enough to lie in the caches of everybody.
 const TIMED: usize = 256;
-const SAMPLES: usize = 50_000;
-/// The longest that one peer is timed at one size.
-const LONGEST: Duration = Duration::from_millis(1_500);
+/// All are timed in turn, so often.
+const ROUNDS: usize = 10;
+/// The most samples of one round, and its longest time.
+const SAMPLES: usize = 5_000;
+const LONGEST: Duration = Duration::from_millis(80);
 /// The size that the targets are about.
 const TARGET_SIZE: u32 = 1_000;
 /// The median of this project's own, in microseconds.
@@ -41,8 +44,10 @@ fn rows(roles: u32) -> Vec<Row> {
         row(rego::indexed, Some(8.0)),
         row(rego::idiomatic, None),
         row(rego::routed, None),
-        row(cedar::slicing, Some(50.0)),
-        row(cedar::sliced, None),
+        row(cedar::listed_slicing, None),
+        row(cedar::listed_sliced, None),
+        row(cedar::grouped_slicing, Some(50.0)),
+        row(cedar::grouped_sliced, None),
         row(casbin::filtered, None),
     ];
     match roles {
@@ -71,31 +76,45 @@ fn at_size(roles: u32) -> Vec<Figure> {
         engine.permits(question.method, &question.target, question.token)
     };
     agree("this engine", &sample, QUESTIONS, ask);
-    let target = roles == TARGET_SIZE;
-    let what = format!("role question, {roles} roles: this engine, method and path");
-    let ours = time_each(&what, TIMED, SAMPLES, LONGEST, |number| {
-        std::hint::black_box(ask(std::hint::black_box(number)));
-    });
-    let ours = if target { ours.median_at_most(TARGET_MICROS) } else { ours };
-    let median = ours.median;
-    let mut figures = vec![ours];
-    for row in rows(roles) {
-        let mut peer = (row.make)(&sample, row.compared);
+    let mut peers: Vec<(Row, Box<dyn Peer>)> = rows(roles)
+        .into_iter()
+        .map(|row| {
+            let peer = (row.make)(&sample, row.compared);
+            (row, peer)
+        })
+        .collect();
+    for (row, peer) in &mut peers {
         agree(peer.name(), &sample, row.compared, |number| peer.permits(number));
-        let theirs = measure(&mut *peer, roles, row.compared.min(TIMED));
-        let ratio = theirs.median / median;
-        let what = format!("  times as long as this engine: {}", peer.name());
-        figures.push(theirs);
-        figures.push(Figure::at_least(what, "×", ratio, row.faster.filter(|_| target)));
     }
-    figures
+
+    let mut own = Rounds::new();
+    let mut others: Vec<Rounds> = peers.iter().map(|_| Rounds::new()).collect();
+    for _ in 0..ROUNDS {
+        own.run(TIMED, SAMPLES, LONGEST, |number| {
+            black_box(ask(black_box(number)));
+        });
+        for ((row, peer), rounds) in peers.iter_mut().zip(&mut others) {
+            rounds.run(TIMED.min(row.compared), SAMPLES, LONGEST, |number| {
+                black_box(peer.permits(black_box(number)));
+            });
+        }
+    }
+    table(roles, own, peers.iter().zip(others).map(|((row, peer), rounds)| (row.faster, peer.name(), rounds)))
 }
 
-fn measure(peer: &mut dyn Peer, roles: u32, timed: usize) -> Figure {
-    let what = format!("role question, {roles} roles: {}", peer.name());
-    time_each(&what, timed, SAMPLES, LONGEST, |number| {
-        std::hint::black_box(peer.permits(std::hint::black_box(number)));
-    })
+/// This engine's figure; then each peer's, and how many times as long it took, round by round.
+fn table(roles: u32, own: Rounds, peers: impl Iterator<Item = (Option<f64>, &'static str, Rounds)>) -> Vec<Figure> {
+    let target = roles == TARGET_SIZE;
+    let medians = own.medians.clone();
+    let ours = own.figure(format!("role question, {roles} roles: this engine, method and path"));
+    let mut figures = vec![if target { ours.median_at_most(TARGET_MICROS) } else { ours }];
+    for (faster, name, rounds) in peers {
+        let ratios = rounds.medians.iter().zip(&medians).map(|(theirs, ours)| theirs / ours).collect();
+        figures.push(rounds.figure(format!("role question, {roles} roles: {name}")));
+        let ratio = Figure::of(format!("  times as long as this engine: {name}"), "×", ratios, None);
+        figures.push(ratio.median_at_least(faster.filter(|_| target)));
+    }
+    figures
 }
 
 fn agree(name: &str, sample: &Sample, count: usize, mut ask: impl FnMut(usize) -> bool) {
