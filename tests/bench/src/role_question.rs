@@ -23,7 +23,7 @@ const TIMED: usize = 256;
 const ROUNDS: usize = 10;
 /// The most samples of one round, and its longest time.
 const SAMPLES: usize = 5_000;
-const LONGEST: Duration = Duration::from_millis(80);
+const LONGEST: Duration = Duration::from_millis(50);
 /// The size that the targets are about.
 const TARGET_SIZE: u32 = 1_000;
 /// The median of this project's own, in microseconds.
