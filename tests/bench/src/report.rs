@@ -160,7 +160,7 @@ pub fn show(title: &str, figures: &[Figure], as_json: bool) -> bool {
     if as_json {
         let rows: Vec<_> = figures
             .iter()
-            .map(|one| json!({ "what": one.what, "value": one.value(), "unit": one.unit, "must": one.must, "met": one.met(), "min": one.min, "median": one.median, "p99": one.p99 }))
+            .map(|one| json!({ "what": one.what, "value": one.value(), "unit": one.unit, "must": one.must, "met": one.met(), "min": one.min, "median": one.median, "p95": one.p95, "p99": one.p99 }))
             .collect();
         println!("{}", serde_json::Value::Array(rows));
     } else {

@@ -1,5 +1,6 @@
 //! A bundle of 10,000 roles takes force: how long that takes, and what decisions notice of it.
 //!
+//! The times are those of the wall: on a machine that others use too, read the minimum beside the median.
 //! What a gateway does beside that, keeping the bytes on its disk, is the disk's cost and not measured here.
 
 use std::sync::atomic::{AtomicBool, Ordering};

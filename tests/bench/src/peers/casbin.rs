@@ -1,6 +1,8 @@
 //! Casbin: its role model as published. It goes through all policies, one after the other, so both forms are shown: all
 //! roles in one enforcer, and one enforcer for each token with the policies of its roles (its documented way to scale).
 //!
+//! Its cached enforcer is left out: it remembers answers, and what is measured here is how they are found.
+//!
 //! The caller has found the operation too: Casbin's own path matching lets `{id}` stand for `_history`.
 
 use std::pin::pin;
