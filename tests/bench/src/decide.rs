@@ -1,19 +1,18 @@
 //! `decide` in this process: from the raw request to the decision, claims at hand (K38).
 
+use std::hint::black_box;
+use std::time::Duration;
+
 use decision::{Engine, decide};
-use policy::bundle::{self, Algorithm, Issuer, IssuerKey};
-use policy::claims::{Claims, TokenKind};
-use policy::id::{AccountId, RoleId, ServiceId};
+use policy::claims::Claims;
 use policy::request::{Caller, Capabilities, Header, Request};
-use policy::role::Role;
-use policy::settings::{ServiceKind, Settings};
-use policy_compiler::{Limits, Source, compile, import};
-use uuid::Uuid;
+use policy::settings::ServiceKind;
 
-use crate::report::{Figure, time};
+use crate::allocations::counted;
+use crate::report::{Figure, Rounds};
+use crate::service::{self, role_id};
+use crate::{machine, ours};
 
-const BASE: &str = "https://ehr.example/fhir";
-const ISSUER: &str = "https://auth.example/s/ehr";
 /// K38: the 95th percentile of a decision, in microseconds.
 const K38_MICROS: f64 = 1_000.0;
 
@@ -25,17 +24,19 @@ struct Case {
     body: &'static [u8],
     scope: &'static str,
     permit: bool,
+    /// Whether the targets of a decision in full are about it.
+    measured: bool,
 }
 
 const CASES: &[Case] = &[
-    Case { what: "read of the patient", method: "GET", target: "/fhir/Patient/ME", body: b"", scope: "patient/*.rs", permit: true },
+    Case { what: "read of the patient", method: "GET", target: "/fhir/Patient/ME", body: b"", scope: "patient/*.rs", permit: true, measured: true },
     Case {
         what: "search with five parameters, narrowed",
         method: "GET",
         target: "/fhir/Observation?category=laboratory&code=http://loinc.org|718-7&date=ge2026-01-01&_sort=-date&_count=20",
         body: b"",
         scope: "launch/patient patient/Patient.rs patient/Observation.rs",
-        permit: true,
+        permit: true, measured: true,
     },
     Case {
         what: "search with a chain and an include",
@@ -43,7 +44,7 @@ const CASES: &[Case] = &[
         target: "/fhir/Observation?encounter.status=finished&_include=Observation:subject",
         body: b"",
         scope: "patient/*.rs",
-        permit: true,
+        permit: true, measured: false,
     },
     Case {
         what: "create of an observation",
@@ -51,23 +52,91 @@ const CASES: &[Case] = &[
         target: "/fhir/Observation",
         body: br#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/ME"}}"#,
         scope: "patient/Observation.c",
-        permit: true,
+        permit: true, measured: false,
     },
-    Case { what: "denied: another patient", method: "GET", target: "/fhir/Patient/OTHER", body: b"", scope: "patient/*.rs", permit: false },
-    Case { what: "denied: not in the Service", method: "GET", target: "/fhir/nothing", body: b"", scope: "system/*.rs", permit: false },
+    Case { what: "denied: another patient", method: "GET", target: "/fhir/Patient/OTHER", body: b"", scope: "patient/*.rs", permit: false, measured: false },
+    Case { what: "denied: not in the Service", method: "GET", target: "/fhir/nothing", body: b"", scope: "system/*.rs", permit: false, measured: false },
 ];
+
+/// What a read or a narrowed search may take: the median, in microseconds.
+const MEDIAN_MICROS: f64 = 0.7;
+/// The 95th percentile of the same.
+const P95_MICROS: f64 = 1.5;
+/// How often they fit into one ES256 verification of this machine.
+const IN_A_VERIFICATION: f64 = 60.0;
+/// By how much the most roles may slow them down, against the fewest.
+const GROWTH: f64 = 1.5;
+const SIZES: [u32; 3] = [10, 1_000, 10_000];
+/// All sizes and the verification are timed in turn, so often.
+const ROUNDS: usize = 10;
+/// The most samples of one round, and its longest time.
+const SAMPLES: usize = 5_000;
+const LONGEST: Duration = Duration::from_millis(60);
+/// Allocations of one permitted read.
+const ALLOCATIONS: f64 = 0.0;
 
 /// Runs every case at 10, 1,000 and 10,000 custom roles in the bundle.
 pub fn figures() -> Vec<Figure> {
+    let engines = SIZES.map(engine);
+    CASES.iter().flat_map(|case| measure(&engines, case)).collect()
+}
+
+/// Its times, and how often it allocates.
+fn measure(engines: &[Engine], case: &Case) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for roles in [10, 1_000, 10_000] {
-        let engine = engine(roles);
-        figures.extend(CASES.iter().map(|case| measure(&engine, case, roles)));
+    let mut rounds: Vec<Rounds> = SIZES.iter().map(|_| Rounds::new()).collect();
+    for (engine, roles) in engines.iter().zip(SIZES) {
+        let (permits, allocated) = asked(case, engine, roles, |request| counted(|| decide(engine, request).permits()));
+        assert_eq!(permits, case.permit, "{}", case.what);
+        let must = case.what.starts_with("read").then_some(ALLOCATIONS);
+        let what = format!("allocations: {} ({roles} roles)", case.what);
+        figures.push(Figure::one(what, "", allocated.count as f64, must));
+    }
+    let mut verify = machine::verifier();
+    let mut verifications = Rounds::new();
+    for _ in 0..ROUNDS {
+        verifications.run(1, SAMPLES / 50, LONGEST, |_| verify());
+        for ((engine, roles), rounds) in engines.iter().zip(SIZES).zip(&mut rounds) {
+            asked(case, engine, roles, |request| {
+                rounds.run(1, SAMPLES, LONGEST, |_| {
+                    black_box(decide(engine, black_box(request)));
+                });
+            });
+        }
+    }
+    figures.extend(table(case, rounds, &verifications.medians));
+    figures
+}
+
+/// The times at each size; of the cases with a target also the median, and the two ratios, round by round.
+fn table(case: &Case, rounds: Vec<Rounds>, verifications: &[f64]) -> Vec<Figure> {
+    let medians: Vec<Vec<f64>> = rounds.iter().map(|one| one.medians.clone()).collect();
+    let ratios = |over: &[f64], under: &[f64]| over.iter().zip(under).map(|(over, under)| over / under).collect();
+    let must = Some(if case.measured { P95_MICROS } else { K38_MICROS });
+    let mut figures = Vec::new();
+    for ((one, roles), medians) in rounds.into_iter().zip(SIZES).zip(&medians) {
+        let timed = Figure { must, ..one.figure(format!("{} ({roles} roles)", case.what)) };
+        let median = Figure::one(format!("  its median ({roles} roles)"), "µs", timed.median, Some(MEDIAN_MICROS));
+        figures.push(timed);
+        if case.measured {
+            let often = Figure::of(
+                format!("  in one ES256 verification ({roles} roles)"),
+                "×",
+                ratios(verifications, medians),
+                None,
+            );
+            figures.extend([median, often.median_at_least(Some(IN_A_VERIFICATION))]);
+        }
+    }
+    if let ([fewest, .., most], true) = (&medians[..], case.measured) {
+        let growth = Figure::of("  its growth from 10 to 10,000 roles", "×", ratios(most, fewest), None);
+        figures.push(growth.median_at_most(GROWTH));
     }
     figures
 }
 
-fn measure(engine: &Engine, case: &Case, roles: u32) -> Figure {
+/// Hands the case's request to `work`.
+fn asked<T>(case: &Case, engine: &Engine, roles: u32, work: impl FnOnce(&Request<'_>) -> T) -> T {
     let claims = claims(case.scope, roles);
     let issuer = engine.bundle().parts().issuers.first().expect("an issuer").clone();
     let headers = [
@@ -77,7 +146,7 @@ fn measure(engine: &Engine, case: &Case, roles: u32) -> Figure {
         Header { name: "content-type", value: b"application/fhir+json" },
     ];
     let headers = if case.body.is_empty() { &headers[..3] } else { &headers[..] };
-    let request = Request {
+    work(&Request {
         method: case.method,
         target: case.target,
         headers,
@@ -85,103 +154,19 @@ fn measure(engine: &Engine, case: &Case, roles: u32) -> Figure {
         caller: Caller::Verified(&claims, &issuer),
         capabilities: Capabilities::ALL,
         stale: false,
-    };
-    let decision = decide(engine, &request);
-    assert_eq!(decision.permits(), case.permit, "{}: {decision:?}", case.what);
-    time(&format!("{} ({roles} roles)", case.what), Some(K38_MICROS), || {
-        std::hint::black_box(decide(engine, std::hint::black_box(&request)));
+        now: 0,
+        stored: &[],
     })
 }
 
-/// A Service of every R4 type, twelve operations each, and `roles` custom roles of 20 operations.
 fn engine(roles: u32) -> Engine {
-    let imported = import(document().as_bytes(), &Limits::default()).expect("the document imports");
-    let count = u32::try_from(imported.operations.len()).expect("a few thousand");
-    let role = |number: u32| Role {
-        id: role_id(number),
-        name: format!("role {number}").into(),
-        operations: {
-            let mut operations: Vec<u32> = (0..20).map(|step| (number * 7 + step * 31) % count).collect();
-            operations.sort_unstable();
-            operations.dedup();
-            operations
-        },
-    };
-    let source = Source {
-        service: bundle::Service {
-            id: ServiceId::new(Uuid::from_u128(1)),
-            account_id: owner(),
-            kind: ServiceKind::Fhirv4,
-            base_url: BASE.into(),
-        },
-        settings: Settings::for_kind(ServiceKind::Fhirv4),
-        imported: &imported,
-        roles: (0..roles).map(role).collect(),
-        issuers: vec![Issuer {
-            issuer: ISSUER.into(),
-            trusted_for_roles: true,
-            scp_is_scope: false,
-            keys: vec![IssuerKey { kid: "k".into(), algorithm: Algorithm::Es256, jwk: "{}".into() }],
-        }],
-        subscriptions: Vec::new(),
-        revocations: Vec::new(),
-    };
-    Engine::new(compile(source).expect("the bundle compiles"))
-}
-
-/// An OpenAPI document of every R4 type.
-pub fn document() -> String {
-    let mut paths = serde_json::Map::new();
-    let get = || serde_json::json!({ "get": { "responses": { "200": { "description": "ok" } } } });
-    for name in fhir::r4().types() {
-        for (path, methods) in [
-            ("", &["get", "post", "put", "delete"][..]),
-            ("/_search", &["post"]),
-            ("/_history", &["get"]),
-            ("/{id}", &["get", "put", "patch", "delete"]),
-            ("/{id}/_history", &["get"]),
-            ("/{id}/_history/{vid}", &["get"]),
-        ] {
-            let item = methods.iter().map(|method| ((*method).to_owned(), get()["get"].clone())).collect();
-            paths.insert(format!("/{name}{path}"), serde_json::Value::Object(item));
-        }
-    }
-    serde_json::json!({
-        "openapi": "3.0.3",
-        "x-katanemo-open-api-service-type": "fhirv4",
-        "info": { "title": "Every type of R4", "version": "1" },
-        "servers": [{ "url": BASE }],
-        "paths": paths,
-    })
-    .to_string()
+    Engine::new(service::bundle(ServiceKind::Fhirv4, roles))
 }
 
 fn claims(scope: &str, roles: u32) -> Claims {
     Claims {
-        iss: ISSUER.to_owned(),
-        sub: "key_1".to_owned(),
-        aud: BASE.to_owned(),
-        exp: i64::MAX,
-        nbf: 0,
-        iat: 0,
-        jti: "tok_1".to_owned(),
-        kind: TokenKind::Key,
-        account_id: Some(owner()),
-        client_id: None,
-        key_id: None,
-        role_session_id: None,
         scope: Some(scope.to_owned()),
-        role_ids: vec![role_id(0), role_id(roles / 2), role_id(roles.saturating_sub(1))],
         patient: Some("ME".to_owned()),
-        fhir_user: None,
-        act: None,
+        ..ours::claims(&[role_id(0), role_id(roles / 2), role_id(roles.saturating_sub(1))])
     }
-}
-
-fn owner() -> AccountId {
-    AccountId::new(Uuid::from_u128(1))
-}
-
-fn role_id(number: u32) -> RoleId {
-    RoleId::new(Uuid::from_u128(u128::from(number) + 1))
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use policy_compiler::{Limits, import};
 
-use crate::decide::document;
 use crate::report::{Figure, micros};
+use crate::service::document;
 
 /// Each document, in milliseconds: "in under a second".
 const MUST_MILLIS: f64 = 1_000.0;

@@ -1,17 +1,28 @@
 //! `scripts/bench NAME [--json]`: what it costs, beside what it must not cost.
 
+mod allocations;
 mod decide;
+mod draws;
 mod http;
 mod import;
 mod machine;
+mod memory;
+mod ours;
+mod peers;
+mod questions;
 mod report;
+mod role_question;
+mod service;
+mod swap;
 mod tokens;
 
 use std::process::ExitCode;
 
 const NAMES: &[(&str, &str)] = &[
-    ("decide", "a decision in this process, from raw request to answer (K38)"),
+    ("decide", "a decision in this process, from raw request to answer (K38); the bare role question, with peers"),
     ("import", "a document, from bytes to operations, types and findings"),
+    ("memory", "an engine with 10,000 roles: its bytes"),
+    ("swap", "a bundle of 10,000 roles: verify, decode, swap; and decisions meanwhile"),
     ("tokens", "POST /v1/token at a real control plane: latency, CPU time, rate"),
 ];
 
@@ -20,8 +31,10 @@ fn main() -> ExitCode {
     let as_json = arguments.iter().any(|one| one == "--json");
     let name = arguments.iter().find(|one| !one.starts_with("--")).map(String::as_str);
     let mut figures = match name {
-        Some("decide") => decide::figures(),
+        Some("decide") => decide::figures().into_iter().chain(role_question::figures()).collect(),
         Some("import") => import::figures(),
+        Some("memory") => memory::figures(),
+        Some("swap") => swap::figures(),
         Some("tokens") => tokens::figures(),
         Some(other) => {
             eprintln!("no benchmark is called `{other}`; scripts/bench lists the names");

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::decide::document;
 use crate::http::Connection;
 use crate::report::{Figure, micros};
+use crate::service::document;
 
 const WARM_UP: usize = 200;
 const TOKENS: usize = 3_000;
