@@ -95,7 +95,7 @@ pub(crate) fn run(server: &mut Server, text: &str) -> Result<Served, Fault> {
         "transaction" => transaction::run(server, bundle.entry)?,
         other => return Err(Fault::invalid(format!("a Bundle of type `{other}` is not executed"))),
     };
-    let entry = answers.into_iter().map(answered).collect();
+    let entry = answers.iter().map(answered).collect();
     let id = format!("answer-{}", server.draw());
     Ok(Served::json(
         200,
@@ -160,7 +160,7 @@ fn body(entry: &Entry) -> Result<(String, Vec<u8>), Fault> {
     Ok(("application/fhir+json".to_owned(), resource.get().as_bytes().to_vec()))
 }
 
-fn answered(served: Served) -> Answered {
+fn answered(served: &Served) -> Answered {
     let body = String::from_utf8(served.body.clone()).ok().and_then(|text| RawValue::from_string(text).ok());
     let mut response = json!({ "status": served.status.to_string() });
     if let Some(members) = response.as_object_mut() {

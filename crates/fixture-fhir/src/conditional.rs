@@ -60,9 +60,9 @@ pub(crate) fn update(server: &mut Server, mut request: Request, kind: &str) -> R
     }
 }
 
-pub(crate) fn patch(server: &mut Server, request: Request, kind: &str) -> Result<Served, Fault> {
-    let key = at_most_one(server, kind, &request)?.ok_or_else(Fault::not_found)?;
-    interactions::patch(server, &request, &key)
+pub(crate) fn patch(server: &mut Server, request: &Request, kind: &str) -> Result<Served, Fault> {
+    let key = at_most_one(server, kind, request)?.ok_or_else(Fault::not_found)?;
+    interactions::patch(server, request, &key)
 }
 
 pub(crate) fn delete(server: &mut Server, request: &Request, kind: &str) -> Result<Served, Fault> {

@@ -11,7 +11,7 @@ use crate::request::{Pair, Request, pairs};
 use crate::resource::Resource;
 use crate::search::{Search, World, find, is_known_kind, is_member};
 use crate::server::Server;
-use crate::store::{Key, instant};
+use crate::store::{Key, since};
 
 /// A finished export: the files by type.
 #[derive(Clone, Debug)]
@@ -52,9 +52,9 @@ pub(crate) fn status(server: &mut Server, method: &str, id: &str) -> Result<Serv
     let manifest = json!({
         "transactionTime": job.at, "request": job.request, "requiresAccessToken": true, "output": output, "error": [],
     });
-    let mut served = Served::json(200, &manifest);
-    served.headers.clear();
-    Ok(served.with("Content-Type", "application/json"))
+    let mut shown = Served::json(200, &manifest);
+    shown.headers.clear();
+    Ok(shown.with("Content-Type", "application/json"))
 }
 
 pub(crate) fn file(server: &Server, id: &str, name: &str) -> Result<Served, Fault> {
@@ -68,21 +68,17 @@ fn files(world: &World<'_>, query: &[Pair], level: Level<'_>) -> Result<BTreeMap
     let named =
         |name: &str| query.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone()).collect::<Vec<_>>();
     let types: BTreeSet<String> = named("_type").iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
-    let since = named("_since").pop();
+    let since = since(named("_since").pop().as_deref())?;
     let filters = filters(world, &named("_typeFilter"))?;
     let owners = owners(world, level)?;
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for kind in world.store.kinds().into_iter().filter(|kind| types.is_empty() || types.contains(kind)) {
-        let filtered = match filters.get(&kind) {
-            Some(keys) => Some(keys),
-            None => None,
-        };
+        let filtered = filters.get(&kind);
         for one in world.store.of_kind(&kind) {
             world.spend()?;
             let key = (one.kind.clone(), one.id.clone());
-            let changed = world.store.latest(&key).map(|version| instant(version.at));
             let wanted = filtered.is_none_or(|keys| keys.contains(&key))
-                && since.as_ref().is_none_or(|since| changed.is_some_and(|at| at >= *since))
+                && world.store.written_at(one) >= since
                 && owners.as_ref().is_none_or(|owners| owners.iter().any(|owner| is_member(world, one, owner)));
             if wanted {
                 let file = files.entry(kind.clone()).or_default();

@@ -109,32 +109,32 @@ impl<'a> Cast<'a> {
     }
 
     fn practitioner(&mut self) -> Value {
-        reference(format!("Practitioner/doc-{}", self.draw.below(shared::PRACTITIONERS)))
+        reference(&format!("Practitioner/doc-{}", self.draw.below(shared::PRACTITIONERS)))
     }
 
     fn organization(&mut self) -> Value {
-        reference(format!("Organization/org-{}", self.draw.below(shared::ORGANIZATIONS)))
+        reference(&format!("Organization/org-{}", self.draw.below(shared::ORGANIZATIONS)))
     }
 
     fn me(&self) -> Value {
-        reference(self.me.clone())
+        reference(&self.me)
     }
 
     fn other(&self) -> Value {
-        reference(self.other.clone())
+        reference(&self.other)
     }
 
     /// A record of this chart, or of the other patient's.
     fn mine(&self, kind: &str, name: &str) -> Value {
-        reference(format!("{kind}/{name}-{}", self.own))
+        reference(&format!("{kind}/{name}-{}", self.own))
     }
 
     fn theirs(&self, kind: &str, name: &str) -> Value {
-        reference(format!("{kind}/{name}-{}", self.other_number))
+        reference(&format!("{kind}/{name}-{}", self.other_number))
     }
 }
 
-fn reference(text: String) -> Value {
+fn reference(text: &str) -> Value {
     json!({ "reference": text })
 }
 

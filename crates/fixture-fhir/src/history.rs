@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::answer::{Fault, Served};
 use crate::request::Request;
 use crate::server::Server;
-use crate::store::{Key, Version, instant};
+use crate::store::{Key, Version, instant, since};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,9 +54,8 @@ pub(crate) fn of_system(server: &Server, request: &Request) -> Result<Served, Fa
 
 /// One page of a history, with `_since`, `_count` and an `_offset` of our own in the links.
 fn show(server: &Server, request: &Request, mut versions: Vec<&Version>) -> Result<Served, Fault> {
-    if let Some(since) = request.parameter("_since") {
-        versions.retain(|version| *instant(version.at) >= *since);
-    }
+    let since = since(request.parameter("_since"))?;
+    versions.retain(|version| version.at >= since);
     let number = |name: &str, unsaid: usize| {
         let number = request.parameter(name).map_or(Ok(unsaid), str::parse::<usize>);
         number.map_err(|_| Fault::invalid(format!("`{name}` must be a number")))

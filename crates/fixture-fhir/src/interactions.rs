@@ -61,11 +61,11 @@ pub(crate) fn create(server: &mut Server, request: &Request, kind: &str) -> Resu
     }
     let id = request.forced_id.clone().unwrap_or_else(|| server.store.draw_id(kind));
     let version = server.store.put(kind, &id, &text, "POST")?;
-    let served = written(server, request, &version, 201);
+    let answer = written(server, request, &version, 201);
     if kind == "Bundle" && server.mind.runs_posted_bundles && !request.nested {
         crate::batch::run(server, &text)?;
     }
-    Ok(served)
+    Ok(answer)
 }
 
 pub(crate) fn update(server: &mut Server, request: &Request, key: &Key) -> Result<Served, Fault> {
@@ -181,14 +181,14 @@ pub(crate) fn written(server: &Server, request: &Request, version: &Version, sta
     let (kind, id) = &version.key;
     let location = format!("{}/{kind}/{id}/_history/{}", server.base, version.number);
     let resource = version.resource.as_ref().map_or("", |resource| resource.text.get());
-    let served = if request.prefers("return=minimal") {
+    let answer = if request.prefers("return=minimal") {
         Served::empty(status)
     } else if request.prefers("return=OperationOutcome") {
         Served::json(status, &outcome("information", "informational", "written"))
     } else {
         Served::empty(status).with("Content-Type", FHIR_JSON).body(resource.as_bytes().to_vec())
     };
-    dated(served, version).with("Location", &location)
+    dated(answer, version).with("Location", &location)
 }
 
 fn dated(served: Served, version: &Version) -> Served {

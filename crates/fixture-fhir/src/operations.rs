@@ -14,7 +14,7 @@ use crate::resource::Resource;
 use crate::search::{Search, World, find, is_member, pages, parameter_points_at, targets_of};
 use crate::server::Server;
 use crate::shape::Shape;
-use crate::store::Key;
+use crate::store::{Key, since};
 
 pub(crate) fn on_type(server: &mut Server, request: &Request, kind: &str, name: &str) -> Result<Served, Fault> {
     match (kind, name) {
@@ -62,7 +62,7 @@ fn everything(server: &mut Server, request: &Request, owners: &[Key]) -> Result<
     let pairs = parameters(server, request)?;
     let last = |name: &str| pairs.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
     let kinds: Option<BTreeSet<String>> = last("_type").map(|list| list.split(',').map(str::to_owned).collect());
-    let since = last("_since");
+    let since = since(last("_since").as_deref())?;
     let count = last("_count").map_or(Ok(usize::MAX), |count| count.parse()).map_err(|_| Fault::invalid("`_count`"))?;
     let world = server.world();
     let mut found: Vec<&Arc<Resource>> = Vec::new();
@@ -76,10 +76,7 @@ fn everything(server: &mut Server, request: &Request, owners: &[Key]) -> Result<
         named.iter().filter(|one| one.kind != "Patient").flat_map(|one| targets_of(&world, one)).collect();
     let mut seen = BTreeSet::new();
     let wanted = |one: &&Arc<Resource>| {
-        let changed =
-            server.store.latest(&(one.kind.clone(), one.id.clone())).map(|version| crate::store::instant(version.at));
-        kinds.as_ref().is_none_or(|kinds| kinds.contains(&one.kind))
-            && since.as_ref().is_none_or(|since| changed.is_some_and(|at| at >= *since))
+        kinds.as_ref().is_none_or(|kinds| kinds.contains(&one.kind)) && server.store.written_at(one) >= since
     };
     let all: Vec<&Arc<Resource>> = found
         .into_iter()

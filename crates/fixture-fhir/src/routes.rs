@@ -59,7 +59,7 @@ fn of_type(
         ("POST", []) if request.content_type() == FORM => type_search(server, &request, kind, form(server, &request)?),
         ("POST", []) => interactions::create(server, &request, kind),
         ("PUT", []) => conditional::update(server, request, kind),
-        ("PATCH", []) => conditional::patch(server, request, kind),
+        ("PATCH", []) => conditional::patch(server, &request, kind),
         ("DELETE", []) => conditional::delete(server, &request, kind),
         ("POST", ["_search"]) => type_search(server, &request, kind, form(server, &request)?),
         ("GET", ["_history"]) => history::of_type(server, &request, kind),
@@ -67,28 +67,33 @@ fn of_type(
         (_, [operation]) if operation.starts_with('$') => operations::on_type(server, &request, kind, operation),
         (_, [operation]) if operation.starts_with('_') => Err(unknown(operation)),
         (_, [id, rest @ ..]) if is_id(id) => {
-            instance(server, request, method, ((kind.to_owned(), (*id).to_owned()), rest))
+            instance(server, &request, method, ((kind.to_owned(), (*id).to_owned()), rest))
         }
         (_, []) => Err(Fault::method()),
         _ => Err(Fault::invalid("an id has 1 to 64 letters, digits, `-` and `.`")),
     }
 }
 
-fn instance(server: &mut Server, request: Request, method: &str, (key, rest): (Key, &[&str])) -> Result<Served, Fault> {
+fn instance(
+    server: &mut Server,
+    request: &Request,
+    method: &str,
+    (key, rest): (Key, &[&str]),
+) -> Result<Served, Fault> {
     match (method, rest) {
-        ("GET", []) => interactions::read(server, &request, &key),
-        ("PUT", []) => interactions::update(server, &request, &key),
-        ("PATCH", []) => interactions::patch(server, &request, &key),
-        ("DELETE", []) => interactions::delete(server, &request, &key),
-        ("GET", ["_history"]) => history::of_instance(server, &request, &key),
-        ("GET", ["_history", version]) => interactions::vread(server, &request, &key, version),
-        (_, ["$export"]) if key.0 == "Group" => export::kick_off(server, &request, Some(("Group", Some(&key.1)))),
-        (_, [operation]) if operation.starts_with('$') => operations::on_instance(server, &request, &key, operation),
+        ("GET", []) => interactions::read(server, request, &key),
+        ("PUT", []) => interactions::update(server, request, &key),
+        ("PATCH", []) => interactions::patch(server, request, &key),
+        ("DELETE", []) => interactions::delete(server, request, &key),
+        ("GET", ["_history"]) => history::of_instance(server, request, &key),
+        ("GET", ["_history", version]) => interactions::vread(server, request, &key, version),
+        (_, ["$export"]) if key.0 == "Group" => export::kick_off(server, request, Some(("Group", Some(&key.1)))),
+        (_, [operation]) if operation.starts_with('$') => operations::on_instance(server, request, &key, operation),
         ("GET", [kind]) if COMPARTMENTS.contains(&key.0.as_str()) => {
-            compartment(server, &request, &key, kind, request.query.clone())
+            compartment(server, request, &key, kind, request.query.clone())
         }
         ("POST", [kind, "_search"]) if COMPARTMENTS.contains(&key.0.as_str()) => {
-            compartment(server, &request, &key, kind, form(server, &request)?)
+            compartment(server, request, &key, kind, form(server, request)?)
         }
         (_, [] | ["_history"]) => Err(Fault::method()),
         _ => Err(Fault::not_found()),

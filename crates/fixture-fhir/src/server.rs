@@ -36,7 +36,6 @@ impl Server {
     /// # Panics
     /// When a record is no resource with a type and an id, so that no test runs on less than it says.
     #[must_use]
-    #[expect(clippy::panic, reason = "a fixture that cannot be loaded fails the test")]
     pub fn new<R: Into<Record>>(records: impl IntoIterator<Item = R>, base: &str, mind: Mind) -> Self {
         let mut store = Store::default();
         for record in records {

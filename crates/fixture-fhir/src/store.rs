@@ -135,6 +135,11 @@ impl Store {
         kinds
     }
 
+    /// When the resource was last written.
+    pub(crate) fn written_at(&self, resource: &Resource) -> i64 {
+        self.latest(&(resource.kind.clone(), resource.id.clone())).map_or(EPOCH, |version| version.at)
+    }
+
     /// The time now, as an instant.
     pub(crate) fn now(&self) -> String {
         instant(EPOCH + self.ticks)
@@ -162,6 +167,12 @@ pub(crate) fn instant(at: i64) -> String {
 /// Seconds since 1970 as HTTP's date.
 pub(crate) fn http_date(at: i64) -> String {
     DateTime::from_timestamp(at, 0).unwrap_or_default().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// The instant that a `_since` says, in seconds since 1970.
+pub(crate) fn since(text: Option<&str>) -> Result<i64, Fault> {
+    let read = text.map_or(Some(i64::MIN), seconds);
+    read.ok_or_else(|| Fault::invalid("`_since` must be an instant"))
 }
 
 fn seconds(text: &str) -> Option<i64> {

@@ -36,11 +36,11 @@ fn all(server: &mut Server, mut entries: Vec<Entry>) -> Result<Vec<Served>, Faul
     for (place, entry) in order {
         let id = entry.full_url.as_ref().and_then(|url| names.get(url)).filter(|_| entry.request.method == "POST");
         let id = id.and_then(|name| name.rsplit('/').next()).map(str::to_owned);
-        let served = batch::request(server, entry, id).map(|request| server.answer(request))?;
-        if served.status >= 400 {
-            return Err(failed(place, &served));
+        let answer = batch::request(server, entry, id).map(|request| server.answer(request))?;
+        if answer.status >= 400 {
+            return Err(failed(place, &answer));
         }
-        answers.insert(place, served);
+        answers.insert(place, answer);
     }
     Ok(answers.into_values().collect())
 }

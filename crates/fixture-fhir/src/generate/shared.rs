@@ -16,7 +16,7 @@ pub(super) fn records(draw: &mut Draw, patients: usize) -> Vec<Value> {
             "name": format!("Clinic {number}"), "meta": draw.meta()}));
     }
     for number in 0..PRACTITIONERS {
-        let organization = reference(format!("Organization/org-{}", draw.below(ORGANIZATIONS)));
+        let organization = reference(&format!("Organization/org-{}", draw.below(ORGANIZATIONS)));
         all.push(json!({"resourceType": "Practitioner", "id": format!("doc-{number}"), "active": true,
             "name": [{"family": draw.pick(&["Silva", "Park", "Moreau"])}],
             "telecom": [{"system": "phone", "value": format!("555-{number}")}]}));
@@ -27,11 +27,11 @@ pub(super) fn records(draw: &mut Draw, patients: usize) -> Vec<Value> {
         "managingOrganization": {"reference": "Organization/org-0"}}));
     all.push(json!({"resourceType": "Medication", "id": "drug", "code": {"text": "aspirin"}}));
     all.push(json!({"resourceType": "Device", "id": "scanner", "status": "active", "location": {"reference": "Location/ward"}}));
-    let everybody: Vec<Value> = (0..patients).map(|one| member(format!("Patient/p-{one}"))).collect();
+    let everybody: Vec<Value> = (0..patients).map(|one| member(&format!("Patient/p-{one}"))).collect();
     all.push(group("everybody", &everybody));
     for number in 0..patients {
         let second = (number + 1 + draw.below(patients - 1)) % patients;
-        let pair = [member(format!("Patient/p-{number}")), member(format!("Patient/p-{second}"))];
+        let pair = [member(&format!("Patient/p-{number}")), member(&format!("Patient/p-{second}"))];
         all.push(group(&format!("pair-{number}"), &pair));
         let actor = |one: usize| json!({"actor": {"reference": format!("Patient/p-{one}")}, "status": "accepted"});
         all.push(json!({"resourceType": "Appointment", "id": format!("app-{number}"), "status": "booked",
@@ -41,7 +41,7 @@ pub(super) fn records(draw: &mut Draw, patients: usize) -> Vec<Value> {
     all
 }
 
-fn member(text: String) -> Value {
+fn member(text: &str) -> Value {
     json!({ "entity": reference(text) })
 }
 

@@ -88,16 +88,18 @@ impl Include {
         self.parameters(world.mind, &resource.kind).into_iter().flat_map(by).collect()
     }
 
-    fn follow<'a>(&self, world: &World<'a>, from: &Resource) -> Result<Vec<&'a Arc<Resource>>, Fault> {
+    /// What the resources name, or what names one of them.
+    fn follow<'a>(&self, world: &World<'a>, from: &[&'a Arc<Resource>]) -> Result<Vec<&'a Arc<Resource>>, Fault> {
         if !self.reverse {
-            return Ok(self.targets(world, from).iter().filter_map(|key| world.current(key)).collect());
+            let named = from.iter().flat_map(|one| self.targets(world, one));
+            return Ok(named.filter_map(|key| world.current(&key)).collect());
         }
-        let own = (from.kind.clone(), from.id.clone());
+        let from: BTreeSet<Key> = from.iter().map(|one| (one.kind.clone(), one.id.clone())).collect();
         let kinds = self.source.clone().map_or_else(|| world.store.kinds(), |kind| vec![kind]);
         let mut found = Vec::new();
         for other in kinds.iter().flat_map(|kind| world.store.of_kind(kind)) {
             world.spend()?;
-            if self.targets(world, other).contains(&own) {
+            if self.targets(world, other).iter().any(|key| from.contains(key)) {
                 found.push(other);
             }
         }
@@ -125,9 +127,7 @@ pub(crate) fn related<'a>(
     for round in 0..MAX_ROUNDS {
         let mut next = Vec::new();
         for include in includes.iter().filter(|one| round == 0 || one.iterate) {
-            for from in &fresh {
-                next.extend(include.follow(world, from)?.into_iter().filter(|one| seen.insert(name(one))));
-            }
+            next.extend(include.follow(world, &fresh)?.into_iter().filter(|one| seen.insert(name(one))));
         }
         related.cut |= related.resources.len() + next.len() > MAX_INCLUDED;
         next.truncate(MAX_INCLUDED.saturating_sub(related.resources.len()));

@@ -10,7 +10,7 @@ use fhir::SearchParameterDef;
 
 use crate::answer::Fault;
 use crate::resource::Resource;
-use crate::store::Key;
+use crate::store::{Key, instant};
 
 use super::World;
 use super::chain;
@@ -41,7 +41,14 @@ pub(super) fn within(world: &World<'_>, resource: &Resource, term: &Term, hops: 
     if def.paths.is_empty() {
         return Ok(anywhere(resource, term));
     }
-    let elements = elements(world, resource, def);
+    // a record that came without `meta.lastUpdated` was written all the same
+    let written_at;
+    let elements = if def.name == "_lastUpdated" {
+        written_at = Value::from(instant(world.store.written_at(resource)));
+        vec![&written_at]
+    } else {
+        elements(world, resource, def)
+    };
     match term.modifier.as_deref() {
         Some("missing") => Ok(elements.is_empty() == (term.values.first().map(String::as_str) == Some("true"))),
         Some("not") if def.kind == Kind::Token => Ok(!any(world, def, term, &elements)?),

@@ -83,11 +83,11 @@ pub(crate) fn search(
     let own = format!("{}{path}{}", server.base, query(pairs));
     let page = Page { id: format!("search-{}", server.draw()), search, matches, own };
     let count = page.search.count.unwrap_or(PAGE);
-    let served = show(server, &page, 0, count);
+    let first = show(server, &page, 0, count);
     if page.matches.len() > count {
         server.hold_page(page);
     }
-    served
+    first
 }
 
 /// Answers a paging link.

@@ -109,7 +109,7 @@ impl Search {
         let name = shape_name(mind, &term.name).unwrap_or(&term.name);
         match name {
             "_include" | "_revinclude" => {
-                self.includes.extend(Include::read(mind, name, term.modifier.as_deref(), value)?)
+                self.includes.extend(Include::read(mind, name, term.modifier.as_deref(), value)?);
             }
             "_sort" => self.sort = term.values.iter().map(|one| sort_key(one)).collect(),
             "_count" => self.count = Some(count(value)?),

@@ -31,13 +31,18 @@ pub(super) fn sort(world: &World<'_>, search: &Search, found: &mut [&Arc<Resourc
 
 fn key(world: &World<'_>, resource: &Resource, name: &str) -> Option<SortKey> {
     let def = definition(world.mind, &resource.kind, name)?;
+    if def.name == "_lastUpdated" {
+        return Some(SortKey::Time(world.store.written_at(resource)));
+    }
     let value = elements(world, resource, def).into_iter().next()?;
     match def.kind {
         Kind::Date => Interval::of_element(value).first().map(|one| SortKey::Time(one.start)),
         Kind::Number | Kind::Quantity => number(value).map(SortKey::Number),
         _ => {
             let mut first = None;
-            each_text(value, 4, &mut |text| drop(first.get_or_insert_with(|| text.to_lowercase())));
+            each_text(value, 4, &mut |text| {
+                first.get_or_insert_with(|| text.to_lowercase());
+            });
             first.map(SortKey::Text)
         }
     }

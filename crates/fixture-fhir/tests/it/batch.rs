@@ -82,7 +82,7 @@ fn a_transaction_is_done_whole_in_the_order_of_fhir_or_not_at_all() {
         ],
     );
     assert_eq!(statuses(&mut server, &body), "200 201 201 200 204");
-    assert_eq!(shown(&get(&mut server, "/Observation?patient.name=new")), "new-2");
+    assert_eq!(shown(&get(&mut server, "/Observation?patient.name=new")), "new-1");
     assert_eq!(
         get(&mut server, "/Observation/b1").value()["subject"]["reference"],
         "Patient/A",

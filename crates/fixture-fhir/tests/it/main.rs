@@ -1,4 +1,11 @@
 //! The fixture server, feature by feature, on a few records.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
+    reason = "what stands outside a test in a tests' crate is a test too"
+)]
 
 mod batch;
 mod generated;

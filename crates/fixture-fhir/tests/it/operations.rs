@@ -11,7 +11,7 @@ fn everything_brings_the_compartment_and_what_it_names() {
         ("/Patient/A/$everything", "A E G a1 a2 b2 B D O"),
         ("/Patient/A/$everything?_type=Observation,Encounter", "E a1 a2 b2"),
         ("/Patient/A/$everything?_count=2", "A E"),
-        ("/Encounter/E/$everything", "E f1 A D O"),
+        ("/Encounter/E/$everything", "E f1 D A"),
         ("/Patient/none/$everything", "404"),
         ("/Observation/a1/$everything", "404"),
         ("/Observation/$unknown-op", "404"),
