@@ -37,14 +37,20 @@ impl Server {
     /// When a record is no resource with a type and an id, so that no test runs on less than it says.
     #[must_use]
     pub fn new<R: Into<Record>>(records: impl IntoIterator<Item = R>, base: &str, mind: Mind) -> Self {
-        let mut store = Store::default();
-        for record in records {
-            let Record(text) = record.into();
-            let taken = Resource::of(&text).is_some_and(|resource| store.seed(resource).is_ok());
-            assert!(taken, "this record cannot be loaded: {text}");
-        }
         let base = base.trim_end_matches('/').to_owned();
-        Self { base, mind, store, pages: VecDeque::new(), jobs: VecDeque::new(), drawn: 0 }
+        let store = Store::default();
+        let mut server = Self { base, mind, store, pages: VecDeque::new(), jobs: VecDeque::new(), drawn: 0 };
+        for record in records {
+            let record = record.into();
+            assert!(server.load(record.clone()), "this record cannot be loaded: {record:?}");
+        }
+        server
+    }
+
+    /// Takes one more record, byte for byte, as the next version of its type and id; whether it has both.
+    pub fn load(&mut self, record: impl Into<Record>) -> bool {
+        let Record(text) = record.into();
+        Resource::of(&text).is_some_and(|resource| self.store.seed(resource).is_ok())
     }
 
     /// Answers one request; `path_and_query` stands below the base (`/Patient/1`), or is a URL of the base.

@@ -189,3 +189,35 @@ fn a_binary_is_served_as_what_it_holds_unless_fhir_is_asked_for() {
     assert_eq!(get(&mut server, "/Binary/x").value()["contentType"], "text/plain");
     assert!(server.serve("HEAD", "/Binary/x", &[], b"").body.is_empty());
 }
+
+#[test]
+fn a_record_is_loaded_as_the_next_version_of_its_id_with_the_number_that_it_bears() {
+    let version = |number: &str, status: &str| {
+        let mut record = observation("v", status);
+        record["meta"] = json!({"versionId": number, "lastUpdated": "2025-05-05T00:00:00Z"});
+        record
+    };
+    let mut server =
+        fixture_fhir::Server::new([version("3", "preliminary"), version("4", "final")], BASE, Mind::HONEST);
+    for (target, status) in [
+        ("/Observation/v", "final"),
+        ("/Observation/v/_history/3", "preliminary"),
+        ("/Observation/v/_history/4", "final"),
+    ] {
+        assert_eq!(get(&mut server, target).value()["status"], status, "{target}");
+    }
+    assert_eq!(get(&mut server, "/Observation/v").header("ETag"), Some("W/\"4\""));
+    assert_eq!(shown(&get(&mut server, "/Observation?_lastUpdated=2025-05")), "v");
+    assert_eq!(server.stored("Observation", "v"), Some(&*version("4", "final").to_string()));
+    assert!(server.load(version("1", "amended")) && server.all().len() == 1);
+    assert_eq!(get(&mut server, "/Observation/v").header("ETag"), Some("W/\"5\""), "a number never goes back");
+    for unaddressed in [
+        r#"{"resourceType":"Observation"}"#,
+        r#"{"id":"x"}"#,
+        "[]",
+        "no JSON",
+        r#"{"resourceType":"Observation","id":"a/b"}"#,
+    ] {
+        assert!(!server.load(unaddressed), "{unaddressed}");
+    }
+}
