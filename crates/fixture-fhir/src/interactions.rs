@@ -2,6 +2,8 @@
 //!
 //! Invariant: preconditions are asked before anything is written, and each write is one version.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
@@ -13,6 +15,7 @@ use crate::json;
 use crate::patch;
 use crate::request::Request;
 use crate::resource::{Resource, references};
+use crate::search::targets_of;
 use crate::server::Server;
 use crate::shape::Shape;
 use crate::store::{Key, Version, http_date};
@@ -99,8 +102,23 @@ pub(crate) fn delete(server: &mut Server, request: &Request, key: &Key) -> Resul
         return Err(Fault::not_found());
     }
     preconditions(server, request, key)?;
+    if server.mind.cascades && request.parameter("_cascade") == Some("delete") {
+        for dependent in naming(server, key) {
+            server.store.delete(&dependent)?;
+        }
+    }
     let deleted = server.store.delete(key)?;
     Ok(deleted.map_or(Served::empty(204), |version| Served::empty(204).with("ETag", &version.etag())))
+}
+
+/// The resources that name this one, wherever in them.
+fn naming(server: &Server, key: &Key) -> Vec<Key> {
+    let world = server.world();
+    let kinds = server.store.kinds();
+    let all = kinds.iter().flat_map(|kind| server.store.of_kind(kind));
+    let names =
+        |one: &&Arc<Resource>| targets_of(&world, one).iter().any(|other| other.kind == key.0 && other.id == key.1);
+    all.filter(names).map(|one| (one.kind.clone(), one.id.clone())).collect()
 }
 
 /// The answer of a conditional create that found one.

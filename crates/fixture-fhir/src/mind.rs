@@ -39,6 +39,8 @@ pub struct Mind {
     pub resolves_conditional_references: bool,
     /// A Bundle posted to `/Bundle` is executed as well as stored.
     pub runs_posted_bundles: bool,
+    /// `_cascade=delete` deletes whatever names the resource as well.
+    pub cascades: bool,
 }
 
 impl Mind {
@@ -60,6 +62,7 @@ impl Mind {
         ignores_preconditions: false,
         resolves_conditional_references: false,
         runs_posted_bundles: false,
+        cascades: false,
     };
 
     /// Every lenience at once.
@@ -80,5 +83,6 @@ impl Mind {
         ignores_preconditions: true,
         resolves_conditional_references: true,
         runs_posted_bundles: true,
+        cascades: true,
     };
 }

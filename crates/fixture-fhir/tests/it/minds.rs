@@ -173,3 +173,18 @@ fn a_posted_bundle_is_run() {
     };
     differs(mind, ask, "a1 a2 b1 b2 f1", "a2 b1 b2 f1");
 }
+
+#[test]
+fn a_deletion_cascades() {
+    let mind = Mind { cascades: true, ..HONEST };
+    let ask = |server: &mut Server| {
+        assert_eq!(server.serve("DELETE", "/Patient/A?_cascade=delete", &[], b"").status, 204);
+        get(server, "/?_type=Encounter,Patient,Practitioner")
+    };
+    differs(mind, ask, "E B D", "D");
+    let plain = |server: &mut Server| {
+        assert_eq!(server.serve("DELETE", "/Patient/A", &[], b"").status, 204);
+        get(server, "/Encounter")
+    };
+    differs(mind, plain, "E", "E");
+}
