@@ -47,6 +47,7 @@ const GRID: &[(&str, &[&str])] = &[
     ),
     // development only
     ("reference", &["policy", "fhir"]),
+    ("fixture-fhir", &["policy", "fhir"]),
     ("testkit", &["policy", "policy-compiler", "fhir", "reference"]),
     // its program is `firewarden` itself, as a process to kill
     ("tests", &["firewarden"]),
