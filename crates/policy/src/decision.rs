@@ -291,7 +291,7 @@ fn names(names: Names<'_>) -> Names<'static> {
     list(names, owned)
 }
 
-fn list<'a, T: Clone, U: Clone>(list: List<'a, T>, change: impl FnMut(T) -> U) -> List<'static, U> {
+fn list<T: Clone, U: Clone>(list: List<'_, T>, change: impl FnMut(T) -> U) -> List<'static, U> {
     Cow::Owned(list.into_owned().into_iter().map(change).collect())
 }
 

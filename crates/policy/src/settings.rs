@@ -170,6 +170,7 @@ pub struct Basic {
 pub const DEFAULT_MAX_STALENESS_SECONDS: u32 = 3_600;
 
 /// The settings of one Service.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
