@@ -20,7 +20,7 @@ use crate::reference::{Names, names};
 use crate::rules::{Grants, Rule};
 
 /// The names that a body of any type is decided by, wherever they stand in it.
-const DECISIVE: &[&str] = &[
+pub(crate) const DECISIVE: &[&str] = &[
     "code",
     "coding",
     "contained",
@@ -129,7 +129,7 @@ fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Document<'a>, Denial
 
 /// Whether an upstream that compares names without their case, or takes a list of one for its element,
 /// would read another resource than the one that is decided here.
-fn has_two_readings(value: Value<'_>, decisive: &[&str]) -> bool {
+pub(crate) fn has_two_readings(value: Value<'_>, decisive: &[&str]) -> bool {
     let mut names: Vec<String> = value.members().map(|member| member.name.to_ascii_lowercase()).collect();
     names.sort_unstable();
     let repeats = names.windows(2).any(|pair| pair.first() == pair.last());

@@ -3,6 +3,8 @@
 //! Invariant: the first deny wins. `decide` and `respond` both come through here, so an answer is
 //! checked by what its request was permitted by, and by nothing else.
 
+mod history;
+mod operation;
 mod plain;
 mod read;
 mod search;
@@ -13,6 +15,7 @@ mod write;
 use std::borrow::Cow;
 
 use bumpalo::collections::Vec as List;
+use policy::letters::Letters;
 use policy::decision::{Lookup, Obligation, Phase, Related, Upstream};
 use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
@@ -66,6 +69,13 @@ pub(crate) enum Plan<'a> {
     Read(Instance<'a>),
     /// A result set.
     Search(Search<'a>),
+    /// Versions.
+    History(History<'a>),
+    /// What a `$operation` gives.
+    Operation {
+        /// Whether its resources have to be the context's, or covered (D12).
+        guarded: bool,
+    },
     /// A new instance.
     Create {
         /// The type.
@@ -78,12 +88,33 @@ pub(crate) enum Plan<'a> {
 pub(crate) struct Instance<'a> {
     pub(crate) resource_type: &'a str,
     pub(crate) id: &'a str,
+    /// The version, of a vread.
+    pub(crate) version: Option<&'a str>,
     /// Elements that were asked for only to decide.
     pub(crate) added: &'a [&'a str],
     /// Whether it comes with a part of its elements.
     pub(crate) partial: bool,
     /// Whether the context Patient refers to it, which covers it (I26).
     pub(crate) referenced: bool,
+}
+
+/// Versions that are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History<'a> {
+    /// The instance; none for the history of types.
+    pub(crate) instance: Option<(&'a str, &'a str)>,
+    /// The types.
+    pub(crate) types: &'a [Place],
+    /// What covers a version.
+    pub(crate) letters: Letters,
+    pub(crate) added: &'a [&'a str],
+    pub(crate) partial: bool,
+    /// Whether every version is covered by a rule that asks for nothing.
+    pub(crate) exact: bool,
+    /// Whether the state of now needs no look any more.
+    pub(crate) current_is_covered: bool,
+    /// The query, for the answer's `self`.
+    pub(crate) link: &'a str,
 }
 
 /// Why a request does not go on now.
@@ -145,6 +176,8 @@ pub(crate) struct Scene<'s, 'a> {
     pub(crate) arena: &'a Arena,
     /// The absolute URL that means this server, up to FHIR's own part of the path.
     pub(crate) home: &'a str,
+    /// The URLs that mean this server in what is stored: the Service's own, and the upstream's.
+    pub(crate) bases: [&'a str; 2],
 }
 
 /// What a permitted request came to.
@@ -212,7 +245,13 @@ pub(crate) fn judge_call<'a>(
     trace.phase = Phase::Rules;
     let home =
         if target.prefix.is_empty() { &*engine.base.url } else { arena.join(&[&engine.base.url, target.prefix]) };
-    let scene = Scene { engine, request, call, operation, index, target: &target, grants, arena, home };
+    let theirs = match request.upstream_base {
+        "" => "",
+        base if target.prefix.is_empty() => base,
+        base => arena.join(&[base, target.prefix]),
+    };
+    let bases = [home, theirs];
+    let scene = Scene { engine, request, call, operation, index, target: &target, grants, arena, home, bases };
     let Planned { plan, permitting, upstream } = scene.plan(trace)?;
     let judged = Judged {
         grants,
@@ -235,6 +274,10 @@ impl<'a> Scene<'_, 'a> {
         let Some(interaction) = self.target.interaction else { return Ok(self.plain(trace)?) };
         match interaction {
             I::Read => self.read(trace),
+            I::Vread => self.vread(trace),
+            I::HistoryInstance => self.history(trace),
+            I::HistoryType | I::HistorySystem => Ok(self.history_of_types(interaction, trace)?),
+            I::Operation => self.operate(trace),
             I::SearchType | I::SearchSystem | I::SearchCompartment => Ok(self.search(interaction, trace)?),
             I::Create => self.create(trace),
             _ => Err(Denial::new(Phase::Rules, Reason::NotBuilt).into()),

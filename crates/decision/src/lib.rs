@@ -27,6 +27,7 @@ mod reference;
 mod respond;
 mod routes;
 mod rules;
+mod stored;
 mod tags;
 mod token;
 mod upstream;

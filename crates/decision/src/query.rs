@@ -14,8 +14,10 @@ pub(crate) mod shape;
 use bumpalo::collections::Vec as List;
 use policy::decision::{Obligation, Phase};
 use policy::facts::{SearchParameter, Standing, TypeFacts};
+use policy::letters::Letters;
 use policy::operation::Operation;
 use policy::reason::Reason;
+use policy::settings::Uncovered;
 
 use crate::Engine;
 use crate::arena::Arena;
@@ -50,6 +52,10 @@ pub(crate) struct Search<'a> {
     pub(crate) reverse: &'a [&'a str],
     /// The search itself, below the base, for the answer's `self`.
     pub(crate) link: &'a str,
+    /// What covers a match.
+    pub(crate) letters: Letters,
+    /// What happens to what no rule covers.
+    pub(crate) uncovered: Uncovered,
 }
 
 impl Search<'_> {
@@ -210,6 +216,45 @@ pub(crate) fn shape_only<'a>(
     Ok(Shaped { query: encode(&pairs, arena), added, partial: shape.is_partial() })
 }
 
+/// The query of a history: shape, `_since` and `_at` (D7); counts only where every version is covered anyway.
+pub(crate) fn history<'a>(
+    engine: &'a Engine,
+    call: &Call<'a>,
+    places: &[Place],
+    grants: &'a Grants,
+    exact: bool,
+    arena: &'a Arena,
+    trace: &mut Trace<'a>,
+) -> Result<Shaped<'a>, Denial> {
+    let mut shape = Shape::new(arena);
+    let mut kept = arena.list_of(2);
+    for one in call.parameters {
+        match one.name {
+            "_since" | "_at" if !one.value.is_empty() => {
+                trace.used.push(one.name.into());
+                kept.push((one.name, one.value));
+            }
+            // Its types were read before the rules were asked.
+            "_type" if !one.value.is_empty() && places.len() != 1 => {
+                trace.used.push(one.name.into());
+                kept.push((one.name, one.value));
+            }
+            "_since" | "_at" => drop_parameter(one.name, trace),
+            name if shape::is_shape(name) => shape.add(one, trace)?,
+            name if class::is_escape(name) => return Err(class::refused()),
+            name if name.starts_with('_') || shape::differs_in_case(name) => return Err(class::unknown()),
+            name => drop_parameter(name, trace),
+        }
+    }
+    if shape.counts_only() || (shape.counts() && !exact) {
+        return Err(class::refused());
+    }
+    note_labels(engine, trace);
+    let added = shape.need(engine, grants, places, trace);
+    shape.pairs(&mut kept);
+    Ok(Shaped { query: encode(&kept, arena), added, partial: shape.is_partial() })
+}
+
 /// A search of one type, or of several that have these facts in common.
 pub(crate) fn search<'a>(
     scene: &Scene<'a>,
@@ -272,6 +317,8 @@ pub(crate) fn search<'a>(
         included: texts(&kept.included),
         reverse: texts(&kept.reverse),
         link: query,
+        letters: Letters::SEARCH,
+        uncovered: engine.settings().results,
     };
     // A search by POST has one place for its parameters, whichever the client used.
     let (query, form) = if call.form { ("", Some(query)) } else { (query, None) };

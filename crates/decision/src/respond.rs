@@ -5,6 +5,9 @@
 //! released byte for byte.
 
 mod bundle;
+mod history;
+mod looked;
+mod operation;
 mod entries;
 mod instance;
 mod lead;
@@ -12,7 +15,7 @@ mod prune;
 
 use policy::decision::{Body, Lookup, Released};
 use policy::reason::Reason;
-use policy::request::{Header, Request};
+use policy::request::{Header, Request, Stored};
 
 use crate::Engine;
 use crate::answer;
@@ -63,6 +66,10 @@ pub(crate) struct Check<'c, 'a> {
     pub(crate) upstream: &'c str,
     /// What `$request` of a `where` reads.
     pub(crate) asked: Asked<'c>,
+    /// What was fetched because an earlier answer asked for it.
+    pub(crate) stored: &'c [Stored<'c>],
+    /// Whether the gateway can look things up.
+    pub(crate) may_look: bool,
 }
 
 /// What phase 9 comes to.
@@ -95,14 +102,26 @@ pub fn respond(
     let theirs = if upstream.is_empty() { String::new() } else { format!("{upstream}{}", judged.prefix) };
     let body = body(engine, request, &judged);
     let asked = body.as_ref().map_or(Asked::Query(judged.parameters), |body| Asked::Body(body.root()));
-    let check = Check { engine, judged: &judged, answer, bases: [&home, &theirs], upstream, asked };
-    Outcome::Release(match &judged.plan {
-        Plan::Local => fault(),
-        Plan::Unchecked => check.unchecked(),
+    let check = Check {
+        engine,
+        judged: &judged,
+        answer,
+        bases: [&home, &theirs],
+        upstream,
+        asked,
+        stored: request.stored,
+        may_look: request.capabilities.lookup,
+    };
+    let released = match &judged.plan {
+        Plan::Local => Ok(fault()),
+        Plan::Unchecked => Ok(check.unchecked()),
         Plan::Read(instance) => check.read(instance),
-        Plan::Create { resource_type } => check.created(resource_type),
+        Plan::Create { resource_type } => Ok(check.created(resource_type)),
         Plan::Search(search) => check.searched(search, seal),
-    })
+        Plan::History(history) => check.history(history, seal),
+        Plan::Operation { guarded } => Ok(check.operated(*guarded)),
+    };
+    released.map_or_else(Outcome::Lookup, Outcome::Release)
 }
 
 /// The body of the request, where a `where` may look at it.
@@ -123,7 +142,7 @@ impl Check<'_, '_> {
         headers.extend(answer::private());
         let mut body = Body::default();
         body.keep(0..self.answer.body.len());
-        Released { status: self.answer.status, headers, body, reason: None, released: 0, dropped: 0 }
+        Released { status: self.answer.status, headers, body, reason: None, released: 0, dropped: 0 , read_on: None}
     }
 
     /// `Location`, where it lies below the upstream's base, on the Service's.

@@ -215,6 +215,7 @@ pub(crate) fn request<'a>(
         stale: false,
         now: at.timestamp(),
         stored: &[],
+        upstream_base: "",
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Request<'a> {
     pub now: i64,
     /// What the gateway fetched because an earlier answer to this very request asked for it; empty at first.
     pub stored: &'a [Stored<'a>],
+    /// The upstream's own base URL, without a trailing slash: what is stored may name resources by it. Empty if unknown.
+    pub upstream_base: &'a str,
 }
 
 /// What the upstream answered to a [`Lookup`].

@@ -93,6 +93,7 @@ impl Call {
             stale: false,
             now,
             stored,
+            upstream_base: ehr::UPSTREAM,
         }
     }
 }

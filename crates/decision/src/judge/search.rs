@@ -35,11 +35,7 @@ impl<'a> Scene<'_, 'a> {
         let places: &[Place] = match (self.target.place, named) {
             (Some(place), _) => self.arena.copied(&[place]),
             (None, Some(named)) => named,
-            (None, None) => {
-                let mut all = self.arena.list();
-                all.extend(self.engine.all_places());
-                all.into_bump_slice()
-            }
+            (None, None) => self.every_place(),
         };
         let facts = places.first().and_then(|place| self.engine.facts_at(*place)).ok_or_else(internal)?;
         let scene = query::Scene {

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use policy::decision::{Body, Released};
+use policy::decision::{Body, Lookup, Released};
 use policy::facts::Standing;
 use policy::letters::Letters;
 use policy::reason::Reason;
@@ -15,6 +15,7 @@ use policy::text::FhirId;
 
 use super::entries::{Entries, Entry, Envelope, Unreadable};
 use super::lead::{Found, Refers, Span, Texts, Way, follow};
+use super::instance::sorted;
 use super::{Check, prune};
 use crate::answer;
 use crate::cover::{Eyes, contains_patient, is_member};
@@ -39,28 +40,46 @@ struct Findings<'e> {
     outcomes: usize,
 }
 
+/// Why a result is not released now.
+enum Stop {
+    /// It cannot be read.
+    Unreadable,
+    /// Only what is stored can tell.
+    Lookup(Vec<Lookup>),
+}
+
+impl From<Unreadable> for Stop {
+    fn from(_: Unreadable) -> Self {
+        Self::Unreadable
+    }
+}
+
 impl Check<'_, '_> {
-    pub(super) fn searched(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Released {
+    pub(super) fn searched(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Result<Released, Vec<Lookup>> {
         if self.answer.status != 200 {
-            return self.failed();
+            return Ok(self.failed());
         }
-        self.searchset(search, seal).unwrap_or_else(|Unreadable| self.unreadable())
+        match self.searchset(search, seal) {
+            Ok(released) => Ok(released),
+            Err(Stop::Unreadable) => Ok(self.unreadable()),
+            Err(Stop::Lookup(lookups)) => Err(lookups),
+        }
     }
 
     fn searchset(
         &self,
         search: &Search<'_>,
         seal: &mut dyn FnMut(&str) -> Option<String>,
-    ) -> Result<Released, Unreadable> {
+    ) -> Result<Released, Stop> {
         let mut entries = Entries::of(self.answer.body)?;
         let findings = self.decide(search, &mut entries)?;
         let envelope = entries.envelope()?;
         if !envelope.is_bundle("searchset") {
-            return Err(Unreadable);
+            return Err(Stop::Unreadable);
         }
         let released = findings.found.iter().filter(|one| one.is_kept()).count();
         let dropped = findings.all.saturating_sub(released + findings.outcomes);
-        if dropped > 0 && self.engine.settings().results == Uncovered::Reject {
+        if dropped > 0 && search.uncovered == Uncovered::Reject {
             return Ok(answer::refused(Some(self.engine), 403, Reason::ResponseNotCovered));
         }
         let mut head = String::from(r#"{"resourceType":"Bundle","type":"searchset""#);
@@ -68,7 +87,7 @@ impl Check<'_, '_> {
         if dropped == 0 && !search.inexact {
             plain(envelope, "total", &mut head);
         }
-        write_links(&self.links(envelope, search, seal), &mut head);
+        write_links(&self.links(envelope, search.link, seal), &mut head);
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(answer::private());
         Ok(Released {
@@ -77,12 +96,12 @@ impl Check<'_, '_> {
             body: self.write(head, &findings),
             reason: None,
             released: u32::try_from(released).unwrap_or(u32::MAX),
-            dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
+            dropped: u32::try_from(dropped).unwrap_or(u32::MAX), read_on: None
         })
     }
 
     /// Goes through all entries, and finds those that are released.
-    fn decide<'e>(&'e self, search: &Search<'_>, entries: &mut Entries<'e>) -> Result<Findings<'e>, Unreadable> {
+    fn decide<'e>(&'e self, search: &Search<'_>, entries: &mut Entries<'e>) -> Result<Findings<'e>, Stop> {
         let mut findings = Findings {
             texts: Texts::of(entries.text()),
             found: Vec::new(),
@@ -156,7 +175,7 @@ impl Check<'_, '_> {
     ) -> Option<Way> {
         let covered = |letters| self.is_covered(name, resource, letters, eyes);
         if matched {
-            return covered(Letters::SEARCH).then_some(Way::Kept);
+            return covered(search.letters).then_some(Way::Kept);
         }
         let standing = self.engine.facts(name).map(|facts| facts.standing);
         let shared = || {
@@ -176,7 +195,7 @@ impl Check<'_, '_> {
         entries: &mut Entries<'_>,
         eyes: &Eyes<'_>,
         findings: &mut Findings<'_>,
-    ) -> Result<(), Unreadable> {
+    ) -> Result<(), Stop> {
         let Findings { texts, found, refers, .. } = findings;
         if !found.iter().any(|one| one.way == Way::Last) {
             return Ok(());
@@ -185,6 +204,12 @@ impl Check<'_, '_> {
         let own = found.iter().filter(|one| one.is_kept() && one.own);
         let mut kept: Vec<String> = own.map(|one| one.name(texts)).collect();
         kept.sort_unstable();
+        let mut targets = Vec::new();
+        for one in found.iter().filter(|one| one.way == Way::Last) {
+            targets.extend(self.targets(entries.again(one.resource.range())?));
+        }
+        kept.extend(self.covered_targets(targets, &kept).map_err(Stop::Lookup)?);
+        let kept = sorted(kept);
         let eyes = Eyes { kept: &kept, ..*eyes };
         for one in found.iter_mut().filter(|one| one.way == Way::Last) {
             let resource = entries.again(one.resource.range())?;
@@ -196,16 +221,16 @@ impl Check<'_, '_> {
     }
 
     /// The search itself, and the pages around it as the gateway's own links.
-    fn links(
+    pub(super) fn links(
         &self,
         envelope: &Envelope<'_>,
-        search: &Search<'_>,
+        link: &str,
         seal: &mut dyn FnMut(&str) -> Option<String>,
     ) -> Vec<(String, String)> {
         let base = &self.engine.base.url;
         let path = self.judged.upstream.as_ref().map(|upstream| &*upstream.path).unwrap_or_default();
         let path = path.strip_suffix("/_search").unwrap_or(path);
-        let query = if search.link.is_empty() { String::new() } else { format!("?{}", search.link) };
+        let query = if link.is_empty() { String::new() } else { format!("?{link}") };
         let mut links = vec![("self".to_owned(), format!("{base}{path}{query}"))];
         let upstream = self.upstream;
         let document = envelope.read("link");
@@ -260,7 +285,7 @@ impl Check<'_, '_> {
 }
 
 /// Writes an element of the envelope that is a text or a number.
-fn plain(envelope: &Envelope<'_>, name: &str, out: &mut String) {
+pub(super) fn plain(envelope: &Envelope<'_>, name: &str, out: &mut String) {
     let Some(document) = envelope.read(name) else { return };
     let value = document.root();
     if matches!(value.kind(), Kind::String | Kind::Number) {
@@ -269,7 +294,7 @@ fn plain(envelope: &Envelope<'_>, name: &str, out: &mut String) {
     }
 }
 
-fn write_links(links: &[(String, String)], out: &mut String) {
+pub(super) fn write_links(links: &[(String, String)], out: &mut String) {
     out.push_str(r#","link":["#);
     for (index, (relation, url)) in links.iter().enumerate() {
         out.push_str(if index > 0 { r#",{"relation":"# } else { r#"{"relation":"# });

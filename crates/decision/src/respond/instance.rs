@@ -1,6 +1,6 @@
 //! The answers that hold one instance: to a read, and to a create.
 
-use policy::decision::{Body, Released};
+use policy::decision::{Body, Lookup, Released};
 use policy::letters::Letters;
 use policy::reason::Reason;
 use policy::text::FhirId;
@@ -8,34 +8,79 @@ use policy::text::FhirId;
 use super::{Check, INSTANCE_HEADERS, prune};
 use crate::admit::Party;
 use crate::answer;
-use crate::cover::{Eyes, covers};
+use crate::cover::{Eyes, contains_patient, covers, is_admitted, meets};
 use crate::json::{Document, Value};
 use crate::judge::Instance;
+use crate::rules::Rule;
 
 impl Check<'_, '_> {
     /// A read: the instance itself, or the one answer for all that is not there.
-    pub(super) fn read(&self, asked: &Instance<'_>) -> Released {
-        let Instance { resource_type, id, added, partial, .. } = *asked;
+    pub(super) fn read(&self, asked: &Instance<'_>) -> Result<Released, Vec<Lookup>> {
         match self.answer.status {
             200 => {}
-            404 | 410 => return self.absent(),
-            _ => return self.failed(),
+            404 | 410 => return Ok(self.absent()),
+            _ => return Ok(self.failed()),
         }
-        let Some(document) = self.json() else { return self.unreadable() };
+        let Some(document) = self.json() else { return Ok(self.unreadable()) };
         let resource = document.root();
-        let says = |name: &str, what: &str| resource.get(name).is_some_and(|own| own.is_text(what));
-        let asked = !resource.is_ambiguous() && says("resourceType", resource_type) && says("id", id);
-        let eyes = Eyes { partial, ..self.eyes() };
-        if !asked || !self.is_covered(resource_type, &resource, Letters::READ, &eyes) {
-            return self.hidden();
+        if !is_asked(asked, resource) || !self.is_released(asked, resource)? {
+            return Ok(self.hidden());
         }
         let mut body = Body::default();
-        if prune::has_any(&resource, added) {
-            prune::write(prune::runs(&resource, added).into_iter(), &mut body);
+        if prune::has_any(&resource, asked.added) {
+            prune::write(prune::runs(&resource, asked.added).into_iter(), &mut body);
         } else {
             body.keep(resource.range());
         }
-        self.instance(200, body)
+        Ok(self.instance(200, body))
+    }
+
+    /// Whether a rule covers the instance, by itself or by what is looked up beside it.
+    fn is_released(&self, asked: &Instance<'_>, resource: Value<'_>) -> Result<bool, Vec<Lookup>> {
+        let eyes = Eyes { partial: asked.partial, ..self.eyes() };
+        if asked.referenced {
+            return Ok(self.is_shared(asked.resource_type, resource, &eyes));
+        }
+        if self.is_covered(asked.resource_type, &resource, Letters::READ, &eyes) {
+            return Ok(true);
+        }
+        match asked.resource_type {
+            "Binary" if resource.get("securityContext").is_none() && self.has_own_reader("Binary") => {
+                Ok(self.is_attached(asked.id)? && self.is_admitted_by_reader("Binary", resource, &eyes))
+            }
+            "Provenance" if self.has_own_reader("Provenance") => {
+                let kept = self.covered_targets(self.targets(resource), &[])?;
+                let kept = sorted(kept);
+                Ok(self.is_covered("Provenance", &resource, Letters::READ, &Eyes { kept: &kept, ..eyes }))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether a `patient/` rule gives `r` on a type.
+    fn has_own_reader(&self, name: &str) -> bool {
+        let reads = |rule: &Rule| rule.is_patient() && rule.gives(self.engine, name, Letters::READ);
+        self.judged.grants.list.iter().any(reads)
+    }
+
+    /// Whether tags, labels and constraints of a `patient/` rule that reads the type let it through.
+    fn is_admitted_by_reader(&self, name: &str, resource: Value<'_>, eyes: &Eyes<'_>) -> bool {
+        let Some(facts) = self.engine.facts(name) else { return false };
+        !contains_patient(&resource)
+            && self.judged.grants.list.iter().any(|rule| {
+                rule.is_patient()
+                    && rule.gives(self.engine, name, Letters::READ)
+                    && meets(self.engine, rule, facts, &resource, eyes)
+                    && is_admitted(rule, facts, &resource, eyes)
+            })
+    }
+
+    /// Whether a shared resource that the context Patient refers to may be released.
+    fn is_shared(&self, name: &str, resource: Value<'_>, eyes: &Eyes<'_>) -> bool {
+        let Some(facts) = self.engine.facts(name) else { return false };
+        let rules = self.judged.permitting.iter();
+        let mut rules = rules.filter_map(|index| self.judged.grants.list.get(usize::from(*index)));
+        !contains_patient(&resource) && rules.any(|rule| is_admitted(rule, facts, &resource, eyes))
     }
 
     /// A create: where the new instance is, and the instance itself where a rule lets the caller read it.
@@ -89,11 +134,11 @@ impl Check<'_, '_> {
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(self.answer.passed(INSTANCE_HEADERS));
         headers.extend(answer::private());
-        Released { status, headers, body, reason: None, released: 1, dropped: 0 }
+        Released { status, headers, body, reason: None, released: 1, dropped: 0 , read_on: None}
     }
 
     /// The instance is not there.
-    fn absent(&self) -> Released {
+    pub(super) fn absent(&self) -> Released {
         Released { reason: None, ..answer::not_found(self.engine) }
     }
 
@@ -105,6 +150,22 @@ impl Check<'_, '_> {
         }
         Released { dropped, ..answer::refused(Some(self.engine), 403, Reason::ResponseNotCovered) }
     }
+}
+
+/// Whether a resource is the one that was asked for; of a vread in that version, if it says which.
+fn is_asked(asked: &Instance<'_>, resource: Value<'_>) -> bool {
+    let says = |name: &str, what: &str| resource.get(name).is_some_and(|own| own.is_text(what));
+    let version = resource.get("meta").and_then(|meta| meta.text("versionId"));
+    !resource.is_ambiguous()
+        && says("resourceType", asked.resource_type)
+        && says("id", asked.id)
+        && asked.version.zip(version).is_none_or(|(asked, own)| own == asked)
+}
+
+pub(super) fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Whether a URL is `{base}/{type}/{id}`, or one version of it.

@@ -15,12 +15,15 @@ const MAX_ROUNDS: usize = 4;
 
 /// The engine that a document's header asks for: `Service: ehr` or `plain`, `Settings: name=value …`.
 pub(crate) fn engine(document: &Document) -> Engine {
-    let settings = document.header.get("settings").map(String::as_str).unwrap_or_default();
-    match document.header.get("service").map(String::as_str) {
-        Some("ehr") => ehr_engine(settings),
-        Some("plain") => Engine::new(ehr::plain(ehr::settings(ServiceKind::Plain, settings))),
+    let header = |name: &str| document.header.get(name).map(String::as_str);
+    let settings = header("settings").unwrap_or_default();
+    let fixture = header("fixture").unwrap_or_default();
+    let service = match header("service") {
+        Some("ehr") => ehr::service(ehr::settings(ServiceKind::Fhirv4, settings), fixture),
+        Some("plain") => ehr::plain_service(ehr::settings(ServiceKind::Plain, settings), fixture),
         other => panic!("{}: there is no Service {other:?}", document.title),
-    }
+    };
+    Engine::new(ehr::compile(&service))
 }
 
 pub(crate) fn ehr_engine(settings: &str) -> Engine {

@@ -309,7 +309,7 @@ proptest! {
             };
             let capabilities = Capabilities { rewrite: check, check_response: check, lookup: check };
             let request =
-                Request { method: &method, target: &target, headers: &headers, body: &body, caller, capabilities, stale: false, now: 1, stored: &[] };
+                Request { method: &method, target: &target, headers: &headers, body: &body, caller, capabilities, stale: false, now: 1, stored: &[], upstream_base: ehr::UPSTREAM };
             let engine = &ENGINES[which];
             let decision = decided(engine, &request);
             prop_assert_eq!(&decision, &decided(engine, &request));

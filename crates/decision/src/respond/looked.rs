@@ -1,0 +1,114 @@
+//! What phase 9 looks up: the DocumentReference of a Binary, the targets of a Provenance (D8, D9).
+//!
+//! Invariant: what is looked up only ever covers what could not be told; it never releases a byte of its own.
+
+use policy::decision::Lookup;
+use policy::letters::Letters;
+
+use super::Check;
+use crate::arena::Arena;
+use crate::cover::is_member;
+use crate::json::{Document, Value};
+use crate::reference::Reference;
+use crate::stored;
+use crate::upstream::encode;
+
+/// The most targets that are looked up for one answer.
+const MAX_TARGETS: usize = 100;
+/// The type that never counts as a target of its own kind.
+const PROVENANCE: &str = "Provenance";
+
+impl Check<'_, '_> {
+    /// Whether a DocumentReference of the context's, which some rule lets the caller read, names this Binary as its content.
+    pub(super) fn is_attached(&self, id: &str) -> Result<bool, Vec<Lookup>> {
+        let Some(patient) = self.judged.grants.patient.as_deref().filter(|_| self.may_look) else { return Ok(false) };
+        let reads = |rule: &crate::rules::Rule| rule.gives(self.engine, "DocumentReference", Letters::READ);
+        if !self.judged.grants.list.iter().any(reads) {
+            return Ok(false);
+        }
+        let relative = format!("Binary/{id}");
+        let mut forms = vec![relative.clone()];
+        forms.extend(self.bases.iter().filter(|base| !base.is_empty()).map(|base| format!("{base}/{relative}")));
+        let arena = Arena::new();
+        let location = forms.join(",");
+        let reference = format!("Patient/{patient}");
+        let query = encode(&[("patient", &reference), ("location", &location)], &arena);
+        let lookup =
+            Lookup { path: format!("{}/DocumentReference", self.judged.prefix), query: query.to_owned() };
+        let Some(found) = stored::fetched(self.stored, &lookup) else { return Err(vec![lookup]) };
+        let document = std::str::from_utf8(found.body).ok().and_then(|text| Document::read(text).ok());
+        let Some(document) = document.filter(|_| found.status == 200) else { return Ok(false) };
+        let entries = document.root().get("entry");
+        let resources = entries.iter().flat_map(Value::elements).filter_map(|entry| entry.get("resource"));
+        let attaches = |resource: Value<'_>| {
+            let named = resource.get("content").is_some_and(|content| {
+                content.elements().any(|one| {
+                    let url = one.get("attachment").and_then(|attachment| attachment.text("url"));
+                    url.is_some_and(|url| forms.iter().any(|form| *form == *url))
+                })
+            });
+            let typed = resource.get("resourceType").is_some_and(|name| name.is_text("DocumentReference"));
+            named
+                && typed
+                && !resource.is_ambiguous()
+                && self.is_covered("DocumentReference", &resource, Letters::READ, &self.eyes())
+        };
+        Ok(resources.into_iter().any(attaches))
+    }
+
+    /// Of the targets of these Provenances those that are the context's and may be read, as `Type/id`; `known` are
+    /// covered already.
+    pub(super) fn covered_targets(&self, targets: Vec<String>, known: &[String]) -> Result<Vec<String>, Vec<Lookup>> {
+        let Some(patient) = self.judged.grants.patient.as_deref().filter(|_| self.may_look) else {
+            return Ok(Vec::new());
+        };
+        let own = format!("Patient/{patient}");
+        let (mut covered, mut missing, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        let arena = Arena::new();
+        for target in targets {
+            if target == own || known.binary_search(&target).is_ok() || seen.contains(&target) {
+                continue;
+            }
+            let Some((name, id)) = target.split_once('/') else { continue };
+            let Some(facts) = self.engine.facts(name).filter(|_| name != PROVENANCE) else { continue };
+            if seen.len() >= MAX_TARGETS {
+                break;
+            }
+            let lookup = stored::of_instance(self.judged.prefix, name, id, &arena);
+            match stored::fetched(self.stored, &lookup) {
+                None => missing.push(lookup),
+                Some(found) if found.status == 200 => {
+                    let document = std::str::from_utf8(found.body).ok().and_then(|text| Document::read(text).ok());
+                    let eyes = self.eyes();
+                    let counts = document.as_ref().map(Document::root).is_some_and(|resource| {
+                        let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
+                        !resource.is_ambiguous()
+                            && says("resourceType", name)
+                            && says("id", id)
+                            && is_member(self.engine, facts, &resource, patient, &eyes)
+                            && self.is_covered(name, &resource, Letters::READ, &eyes)
+                    });
+                    if counts {
+                        covered.push(target.clone());
+                    }
+                }
+                Some(_) => {}
+            }
+            seen.push(target);
+        }
+        if missing.is_empty() { Ok(covered) } else { Err(missing) }
+    }
+
+    /// The targets that a Provenance names literally, as `Type/id`.
+    pub(super) fn targets(&self, resource: Value<'_>) -> Vec<String> {
+        let targets = resource.get("target");
+        let named = targets.iter().flat_map(Value::elements).filter_map(|element| {
+            let text = element.text("reference")?;
+            match Reference::read(&text, &self.bases) {
+                Reference::Local { resource_type, id, .. } => Some(format!("{resource_type}/{id}")),
+                _ => None,
+            }
+        });
+        named.take(MAX_TARGETS).collect()
+    }
+}
