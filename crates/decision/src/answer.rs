@@ -49,7 +49,7 @@ pub(crate) fn refused(engine: Option<&Engine>, status: u16, reason: Reason) -> R
         headers.push(("www-authenticate".to_owned(), challenge.to_vec()));
     }
     headers.extend(private());
-    Released { status, headers, body: body.into(), reason: Some(reason), released: 0, dropped: 0 }
+    Released { status, headers, body: body.into(), reason: Some(reason), released: 0, dropped: 0, read_on: None }
 }
 
 /// What keeps an answer out of every cache that others read.

@@ -105,6 +105,7 @@ impl Check<'_> {
             reason: None,
             released: 0,
             dropped: 0,
+            read_on: None,
         }
     }
 

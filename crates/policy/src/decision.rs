@@ -310,6 +310,9 @@ pub struct Released {
     pub released: u32,
     /// How many were dropped.
     pub dropped: u32,
+    /// The upstream's next page (an absolute URL of its own), where a search was narrowed inexactly, nothing of this
+    /// page was kept and there is one: the gateway reads on, and this answer counts only if it may read no further.
+    pub read_on: Option<String>,
 }
 
 /// A body for the client: parts of the upstream's own body, and text between them.

@@ -80,6 +80,7 @@ impl Check<'_> {
             reason: None,
             released: u32::try_from(released).unwrap_or(u32::MAX),
             dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
+            read_on: None,
         }
     }
 

@@ -76,7 +76,7 @@ impl Check<'_> {
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(self.answer.passed(INSTANCE_HEADERS));
         headers.extend(answer::private());
-        Released { status, headers, body: body.into(), reason: None, released: 1, dropped: 0 }
+        Released { status, headers, body: body.into(), reason: None, released: 1, dropped: 0, read_on: None }
     }
 
     /// The instance is not there.
