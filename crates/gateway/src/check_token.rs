@@ -84,7 +84,8 @@ impl Signer {
             seed.to_vec()
         };
         Self::with_seed(&seed, issuer).ok_or_else(|| {
-            let message = format!("`{}` is no key of {SEED_BYTES} bytes: remove it, and a new one is made", path.display());
+            let message =
+                format!("`{}` is no key of {SEED_BYTES} bytes: remove it, and a new one is made", path.display());
             io::Error::new(io::ErrorKind::InvalidData, message)
         })
     }
@@ -163,7 +164,7 @@ fn full(decision: &Decision<'_>, bundle_version: Option<u64>) -> Map<String, Val
         set("reason", reason.as_str().into());
     }
     set("bundle_version", bundle_version.into());
-    set("phases", phases(decision));
+    set("phases", phases(decision).into());
     set("rules", names(decision.rules.iter()));
     set("fields_used", names(decision.fields_used.iter()));
     set("fields_ignored", names(decision.fields_ignored.iter()));
@@ -180,7 +181,7 @@ fn copy(judged: &Judged, status: u16) -> Map<String, Value> {
     check.insert("status".to_owned(), status.into());
     check.insert("bundle_version".to_owned(), judged.bundle_version().into());
     if judged.stored.is_empty() {
-        check.insert("phases".to_owned(), phases(decision));
+        check.insert("phases".to_owned(), phases(decision).into());
         check.insert("fields_used".to_owned(), names(decision.fields_used.iter()));
         check.insert("fields_ignored".to_owned(), names(decision.fields_ignored.iter()));
     }
@@ -195,11 +196,12 @@ const fn effect(decision: &Decision<'_>) -> (&'static str, Option<u16>) {
     }
 }
 
-/// The phases that were gone through, each with its result; phase 9 is still to come when this is written.
-fn phases(decision: &Decision<'_>) -> Value {
+/// The phases that were gone through, each with its result (`rules:deny`); phase 9 is still to come then.
+#[must_use]
+pub fn phases(decision: &Decision<'_>) -> Vec<String> {
     let gone = PHASES.iter().filter(|(phase, _)| *phase <= decision.phase);
     let result = |phase: Phase| if phase == decision.phase { effect(decision).0 } else { "continue" };
-    gone.map(|(phase, name)| format!("{name}:{}", result(*phase))).collect::<Vec<_>>().into()
+    gone.map(|(phase, name)| format!("{name}:{}", result(*phase))).collect()
 }
 
 fn names(list: impl Iterator<Item = impl AsRef<str>>) -> Value {
@@ -208,4 +210,37 @@ fn names(list: impl Iterator<Item = impl AsRef<str>>) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_asked_for_at_one_place_only() {
+        let base = "https://api.example/fhir";
+        assert!(asks_for_keys("/fhir/.well-known/firewarden/gateway-keys", base));
+        for other in [
+            "/.well-known/firewarden/gateway-keys",
+            "/fhir/.well-known/firewarden/gateway-keys?x",
+            "/fhir/.well-known/firewarden/gateway-keys/",
+            "/fhir/.well-known/smart-configuration",
+        ] {
+            assert!(!asks_for_keys(other, base), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_key_stays_the_same_over_a_restart_and_only_its_owner_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Signer::open(folder.path(), "gw_1").unwrap();
+        let again = Signer::open(folder.path(), "gw_1").unwrap();
+        assert_eq!(first.public_keys(), again.public_keys());
+        assert!(!format!("{first:?}").contains("pair"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(folder.path().join(KEY_FILE)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::write(folder.path().join(KEY_FILE), b"short").unwrap();
+        assert!(Signer::open(folder.path(), "gw_1").unwrap_err().to_string().contains("check.key"));
+    }
+}

@@ -3,7 +3,8 @@
 use policy::decision::{Decision, Lookup, Released};
 use policy::request::Request;
 
-pub use decision::{Answer, Engine, MAX_BUNDLE_BYTES};
+pub(crate) use decision::Engine;
+pub use decision::{Answer, MAX_BUNDLE_BYTES};
 
 /// What phase 9 made of an answer.
 #[derive(Debug)]

@@ -177,8 +177,7 @@ impl Gateway {
             .as_ref()
             .map_or_else(Credential::none, |snapshot| self.authenticator.authenticate(snapshot, inbound.headers, at));
         let request_id = clock::request_id(at);
-        let case =
-            Case { at, request_id, snapshot, credential, stored: Store::default(), elapsed: Duration::ZERO };
+        let case = Case { at, request_id, snapshot, credential, stored: Store::default(), elapsed: Duration::ZERO };
         self.step(case, inbound)
     }
 
@@ -224,13 +223,7 @@ impl Gateway {
     }
 
     /// Decides the request that a sealed link stands for, under the present token.
-    fn follow(
-        &self,
-        snapshot: &Snapshot,
-        case: &Case,
-        inbound: &Inbound<'_>,
-        seal: Option<&str>,
-    ) -> Outcome {
+    fn follow(&self, snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>, seal: Option<&str>) -> Outcome {
         let credential = &case.credential;
         let missing = || denial(404, Reason::NotFound, Phase::Operation).into();
         let Some(seal) = seal else { return denial(400, Reason::MalformedQuery, Phase::Normalise).into() };
@@ -363,4 +356,88 @@ pub(crate) fn turn_to(upstream: &mut Upstream<'_>, link: &str) {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn case() -> Case {
+        Case {
+            at: DateTime::from_timestamp(1, 0).unwrap(),
+            request_id: clock::request_id(DateTime::from_timestamp(1, 0).unwrap()),
+            snapshot: None,
+            credential: Credential::none(),
+            stored: Store::default(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn lookup(id: u32) -> Lookup {
+        Lookup { path: format!("/Observation/{id}"), query: String::new() }
+    }
+
+    /// What the decision point says when it needs these.
+    fn undecided(lookups: &[u32]) -> Outcome {
+        let lookups: Vec<Lookup> = lookups.iter().copied().map(lookup).collect();
+        let decision = Decision {
+            action: Action::Lookup(lookups.into()),
+            resource_type: Some("Observation".into()),
+            rules: vec!["patient/*.rs".into()].into(),
+            ..Decision::bare(Verdict::Undecided, Phase::Tags)
+        };
+        Outcome { elapsed: Duration::from_micros(3), ..decision.into() }
+    }
+
+    fn step(case: Case, outcome: Outcome) -> Judging {
+        next(case, outcome, &Inbound { method: "GET", target: "/x", headers: &[], body: Ok(b""), ip: None })
+    }
+
+    fn pending(judging: Judging) -> Pending {
+        match judging {
+            Judging::Needs(pending) => *pending,
+            Judging::Decided(judged) => panic!("decided: {judged:?}"),
+        }
+    }
+
+    fn decided(judging: Judging) -> Judged {
+        match judging {
+            Judging::Decided(judged) => judged,
+            Judging::Needs(pending) => panic!("not decided: {pending:?}"),
+        }
+    }
+
+    fn told(pending: Pending) -> Case {
+        let Pending { mut case, lookups } = pending;
+        case.stored.add(lookups, Vec::new());
+        case
+    }
+
+    #[test]
+    fn a_decision_that_needs_what_is_stored_is_gone_on_with_once_it_came() {
+        let first = pending(step(case(), undecided(&[1, 2])));
+        assert_eq!(first.lookups(), [lookup(1), lookup(2)]);
+        let second = pending(step(told(first), undecided(&[1, 2, 3])));
+        assert_eq!(second.lookups(), [lookup(3)], "what is there is not fetched again");
+        let judged = decided(step(told(second), Decision::bare(Verdict::Permit, Phase::Tags).into()));
+        assert!(judged.decision().permits());
+        assert_eq!((judged.stored.view().len(), judged.elapsed()), (3, Duration::from_micros(6)));
+    }
+
+    #[test]
+    fn a_decision_that_asks_in_vain_is_a_denial() {
+        let first = pending(step(case(), undecided(&[1])));
+        let judged = decided(step(told(first), undecided(&[1])));
+        let expected = Verdict::Deny { status: 502, reason: Reason::ResponseUnreadable };
+        assert_eq!(judged.decision().verdict, expected);
+        assert_eq!((&judged.decision().action, judged.decision().rules.len()), (&Action::None, 0));
+        assert_eq!(judged.decision().resource_type.as_deref(), Some("Observation"), "what is known of it is kept");
+        assert_eq!(decided(step(case(), undecided(&[]))).decision().verdict, expected);
+    }
+
+    #[test]
+    fn a_decision_that_asks_without_end_is_a_denial() {
+        let mut at = case();
+        for round in 0..4 {
+            at = told(pending(step(at, undecided(&[round]))));
+        }
+        assert_eq!(decided(step(at, undecided(&[9]))).decision().reason(), Some(Reason::ResponseUnreadable));
+    }
+}

@@ -19,6 +19,7 @@ mod jws;
 pub mod links;
 pub mod snapshot;
 mod stored;
+pub mod trial;
 
 use std::fs::File;
 use std::io;
@@ -29,8 +30,8 @@ use bearer::Authenticator;
 use bundles::{Bundles, ColdStart};
 use check_token::Signer;
 use clock::Clock;
-use enrolment::Enrolment;
 pub use engine::{Answer, MAX_BUNDLE_BYTES};
+use enrolment::Enrolment;
 pub use judge::{BrokenBody, Inbound, Judged, Judging, Pending, denial};
 use links::Links;
 pub use stored::{Fetched, MAX_LOOKUPS};

@@ -66,7 +66,8 @@ impl Store {
     /// Takes what was fetched for these; whatever did not come counts as nothing.
     pub(crate) fn add(&mut self, asked: Vec<Lookup>, fetched: Vec<Fetched>) {
         let mut came: HashMap<Lookup, Fetched> = fetched.into_iter().map(|one| (one.lookup.clone(), one)).collect();
-        self.fetched.extend(asked.into_iter().map(|lookup| came.remove(&lookup).unwrap_or_else(|| Fetched::nothing(lookup))));
+        self.fetched
+            .extend(asked.into_iter().map(|lookup| came.remove(&lookup).unwrap_or_else(|| Fetched::nothing(lookup))));
     }
 
     /// Another answer is looked at: it may ask as often as the one before.
@@ -129,7 +130,8 @@ mod tests {
         let one = Fetched { lookup: lookup(1), status: 200, etag: Some("W/\"1\"".into()), body: b"{}".to_vec() };
         let other = Fetched { lookup: lookup(7), ..one.clone() };
         store.add(lookups(1..3), vec![other, one]);
-        let seen: Vec<_> = store.view().iter().map(|one| (one.lookup.clone(), one.status, one.etag, one.body)).collect();
+        let seen: Vec<_> =
+            store.view().iter().map(|one| (one.lookup.clone(), one.status, one.etag, one.body)).collect();
         assert_eq!(seen, [(lookup(1), 200, Some("W/\"1\""), &b"{}"[..]), (lookup(2), 502, None, &b""[..])]);
     }
 }
