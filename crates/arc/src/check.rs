@@ -53,7 +53,7 @@ pub(crate) struct Question {
     #[arg(long, value_name = "TEXT|@FILE")]
     body: Option<String>,
 
-    /// The claims of the caller's token, as JSON or in a file; what is left out is filled in
+    /// The claims of the caller's token, as JSON or in a file; what is left out is filled in (issuer, the Service's own account)
     #[arg(long, value_name = "FILE|JSON")]
     claims: Option<String>,
 
@@ -99,11 +99,9 @@ pub(crate) fn run(question: &Question) -> Result<(), Fault> {
             "arc: WARNING: the token's claims are believed as they stand: its signature and its times were NOT verified"
         );
     }
-    match &question.table {
-        Some(path) => table::run(&trial, path),
-        None => {
-            print!("{}", question::answer(&trial, question)?);
-            Ok(())
-        }
+    if let Some(path) = &question.table {
+        return table::run(&trial, path);
     }
+    print!("{}", question::answer(&trial, question)?);
+    Ok(())
 }

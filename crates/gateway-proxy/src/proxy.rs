@@ -67,7 +67,7 @@ async fn judge(proxy: &Proxy, received: &Arc<Received>, budget: &mut Budget) -> 
         let fetched = lookups::fetch(&proxy.upstream, pending.lookups(), authorization, budget).await;
         let large = large || bytes(&fetched) >= LARGE_BODY_BYTES;
         let (gateway, request) = (Arc::clone(&proxy.gateway), Arc::clone(received));
-        let go_on = move || request.lend(|inbound| gateway.judge_on(*pending, inbound, fetched));
+        let go_on = move || request.lend(|inbound| gateway.judge_on(pending, inbound, fetched));
         judging = on_a_fitting_thread(large, go_on).await?;
     }
 }

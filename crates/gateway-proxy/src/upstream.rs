@@ -130,7 +130,7 @@ impl Upstream {
         self.add_credentials(&mut headers, authorization);
         let sent = self.client.get(url).headers(headers).send().await;
         sent.inspect_err(|fault| {
-            tracing::warn!(timeout = fault.is_timeout(), "the upstream gave no answer to a lookup")
+            tracing::warn!(timeout = fault.is_timeout(), "the upstream gave no answer to a lookup");
         })
         .ok()
     }

@@ -100,7 +100,7 @@ impl Gateway {
         }
     }
 
-    fn write_decision(&self, judged: &Judged, room: Room) -> Result<(), Full> {
+    pub(crate) fn write_decision(&self, judged: &Judged, room: Room) -> Result<(), Full> {
         let seen = Seen {
             credential: &judged.credential,
             bundle: judged.snapshot.as_deref().map(Snapshot::bundle),

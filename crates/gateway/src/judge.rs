@@ -16,6 +16,7 @@ use policy::request::{Capabilities, Header, Request, Stored};
 use policy::settings::{AuditPolicy, ServiceKind, Settings};
 
 use crate::Gateway;
+use crate::audit::Room;
 use crate::bearer::Credential;
 use crate::check_token;
 use crate::clock;
@@ -50,28 +51,66 @@ pub enum Judging {
     /// Nothing: it is decided.
     Decided(Judged),
     /// Fetch [`Pending::lookups`] from the upstream, and go on with [`Gateway::judge_on`].
-    Needs(Box<Pending>),
+    Needs(Pending),
 }
 
-/// A request that only what is stored can decide. Nothing of it is in the audit yet.
+/// A request that only what is stored can decide. Nothing of it is in the audit yet; one that is given up writes that itself.
 #[derive(Debug)]
 pub struct Pending {
-    case: Case,
-    lookups: Vec<Lookup>,
+    gateway: Arc<Gateway>,
+    asking: Option<Asking>,
 }
 
 impl Pending {
     /// What to fetch.
     #[must_use]
     pub fn lookups(&self) -> &[Lookup] {
-        &self.lookups
+        self.asking.as_ref().map_or(&[], |asking| &asking.lookups)
     }
 
     /// The settings of the Service under which it is decided.
     #[must_use]
     pub fn settings(&self) -> Option<&Settings> {
-        self.case.snapshot.as_ref().map(|snapshot| &snapshot.bundle().parts().settings)
+        let snapshot = self.asking.as_ref()?.case.snapshot.as_ref()?;
+        Some(&snapshot.bundle().parts().settings)
     }
+}
+
+#[cfg(test)]
+impl Pending {
+    /// A request that was judged, turned back into one that asks for this.
+    pub(crate) fn of(gateway: &Arc<Gateway>, judged: Judged, lookups: Vec<Lookup>) -> Self {
+        let Judged { at, request_id, snapshot, credential, decision, method, ip, stored, elapsed, .. } = judged;
+        let case = Case { at, request_id, snapshot, credential, method, ip, stored, elapsed };
+        let decision =
+            Decision { verdict: Verdict::Undecided, action: Action::Lookup(lookups.clone().into()), ..decision };
+        Self { gateway: Arc::clone(gateway), asking: Some(Asking { case, outcome: decision.into(), lookups }) }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(Asking { case, outcome, .. }) = self.asking.take() else { return };
+        let judged = judged(case, outcome);
+        if self.gateway.write_decision(&judged, Room::Denial).is_err() {
+            tracing::error!(request_id = %judged.request_id, "a request that was given up before it was decided could not be written");
+        }
+    }
+}
+
+/// What a step came to: decided, or what is asked, with all that is known so far.
+#[derive(Debug)]
+enum Step {
+    Decided(Judged),
+    Asks(Asking),
+}
+
+#[derive(Debug)]
+struct Asking {
+    case: Case,
+    /// Undecided.
+    outcome: Outcome,
+    lookups: Vec<Lookup>,
 }
 
 /// What stays the same through all steps of one request, and what was gathered in them.
@@ -81,6 +120,8 @@ struct Case {
     request_id: RequestId,
     snapshot: Option<Arc<Snapshot>>,
     credential: Credential,
+    method: String,
+    ip: Option<String>,
     stored: Store,
     elapsed: Duration,
 }
@@ -152,6 +193,7 @@ pub const fn denial(status: u16, reason: Reason, phase: Phase) -> Decision<'stat
 }
 
 /// What one decision came to, before it is put together with the request.
+#[derive(Debug)]
 struct Outcome {
     decision: Decision<'static>,
     elapsed: Duration,
@@ -170,31 +212,47 @@ impl Gateway {
     /// Decides a request, as far as that goes without asking the upstream what is stored. Nothing is
     /// written and nothing is forwarded: that is for [`Gateway::enforce`].
     #[must_use]
-    pub fn judge(&self, inbound: &Inbound<'_>) -> Judging {
+    pub fn judge(self: &Arc<Self>, inbound: &Inbound<'_>) -> Judging {
         let at = self.clock.now();
         let snapshot = self.bundles.current();
         let credential = snapshot
             .as_ref()
             .map_or_else(Credential::none, |snapshot| self.authenticator.authenticate(snapshot, inbound.headers, at));
-        let request_id = clock::request_id(at);
-        let case = Case { at, request_id, snapshot, credential, stored: Store::default(), elapsed: Duration::ZERO };
+        let case = Case {
+            at,
+            request_id: clock::request_id(at),
+            snapshot,
+            credential,
+            method: inbound.method.to_owned(),
+            ip: inbound.ip.map(str::to_owned),
+            stored: Store::default(),
+            elapsed: Duration::ZERO,
+        };
         self.step(case, inbound)
     }
 
     /// Goes on with a request, given what its lookups brought; one that brought nothing may be left out.
     #[must_use]
-    pub fn judge_on(&self, pending: Pending, inbound: &Inbound<'_>, fetched: Vec<Fetched>) -> Judging {
-        let Pending { mut case, lookups } = pending;
-        case.stored.add(lookups, fetched);
-        self.step(case, inbound)
+    pub fn judge_on(self: &Arc<Self>, mut pending: Pending, inbound: &Inbound<'_>, fetched: Vec<Fetched>) -> Judging {
+        match pending.asking.take() {
+            Some(Asking { mut case, lookups, .. }) => {
+                case.stored.add(lookups, fetched);
+                self.step(case, inbound)
+            }
+            // Only dropping it takes that away.
+            None => self.judge(inbound),
+        }
     }
 
-    fn step(&self, case: Case, inbound: &Inbound<'_>) -> Judging {
+    fn step(self: &Arc<Self>, case: Case, inbound: &Inbound<'_>) -> Judging {
         let outcome = match &case.snapshot {
             None => engine::stale_or_absent().into(),
             Some(snapshot) => self.outcome(snapshot, &case, inbound),
         };
-        next(case, outcome, inbound)
+        match next(case, outcome) {
+            Step::Decided(judged) => Judging::Decided(judged),
+            Step::Asks(asking) => Judging::Needs(Pending { gateway: Arc::clone(self), asking: Some(asking) }),
+        }
     }
 
     fn outcome(&self, snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>) -> Outcome {
@@ -251,35 +309,25 @@ impl Gateway {
 }
 
 /// Decided, or more is needed; what asks in vain or too often is denied.
-fn next(mut case: Case, outcome: Outcome, inbound: &Inbound<'_>) -> Judging {
-    let Outcome { mut decision, elapsed, origin, sent, own_keys } = outcome;
-    case.elapsed = case.elapsed.saturating_add(elapsed);
-    if decision.verdict == Verdict::Undecided {
-        let lookups = match &decision.action {
+fn next(mut case: Case, mut outcome: Outcome) -> Step {
+    case.elapsed = case.elapsed.saturating_add(outcome.elapsed);
+    if outcome.decision.verdict == Verdict::Undecided {
+        let lookups = match &outcome.decision.action {
             Action::Lookup(lookups) => case.stored.wanted(lookups),
             _ => None,
         };
         if let Some(lookups) = lookups {
-            return Judging::Needs(Box::new(Pending { case, lookups }));
+            return Step::Asks(Asking { case, outcome, lookups });
         }
-        decision = unreadable(decision);
+        outcome.decision = unreadable(outcome.decision);
     }
-    let Case { at, request_id, snapshot, credential, stored, elapsed } = case;
-    let (method, ip) = (inbound.method.to_owned(), inbound.ip.map(str::to_owned));
-    Judging::Decided(Judged {
-        at,
-        request_id,
-        snapshot,
-        credential,
-        decision,
-        method,
-        ip,
-        elapsed,
-        stored,
-        origin,
-        sent,
-        own_keys,
-    })
+    Step::Decided(judged(case, outcome))
+}
+
+fn judged(case: Case, outcome: Outcome) -> Judged {
+    let Case { at, request_id, snapshot, credential, method, ip, stored, elapsed } = case;
+    let Outcome { decision, origin, sent, own_keys, .. } = outcome;
+    Judged { at, request_id, snapshot, credential, decision, method, ip, elapsed, stored, origin, sent, own_keys }
 }
 
 /// The denial of a request that nothing stored could decide.
@@ -365,6 +413,8 @@ mod tests {
             request_id: clock::request_id(DateTime::from_timestamp(1, 0).unwrap()),
             snapshot: None,
             credential: Credential::none(),
+            method: "GET".to_owned(),
+            ip: None,
             stored: Store::default(),
             elapsed: Duration::ZERO,
         }
@@ -386,58 +436,54 @@ mod tests {
         Outcome { elapsed: Duration::from_micros(3), ..decision.into() }
     }
 
-    fn step(case: Case, outcome: Outcome) -> Judging {
-        next(case, outcome, &Inbound { method: "GET", target: "/x", headers: &[], body: Ok(b""), ip: None })
-    }
-
-    fn pending(judging: Judging) -> Pending {
-        match judging {
-            Judging::Needs(pending) => *pending,
-            Judging::Decided(judged) => panic!("decided: {judged:?}"),
+    fn asked(step: Step) -> Asking {
+        match step {
+            Step::Asks(asking) => asking,
+            Step::Decided(judged) => panic!("decided: {judged:?}"),
         }
     }
 
-    fn decided(judging: Judging) -> Judged {
-        match judging {
-            Judging::Decided(judged) => judged,
-            Judging::Needs(pending) => panic!("not decided: {pending:?}"),
+    fn decided(step: Step) -> Judged {
+        match step {
+            Step::Decided(judged) => judged,
+            Step::Asks(asking) => panic!("not decided: {asking:?}"),
         }
     }
 
-    fn told(pending: Pending) -> Case {
-        let Pending { mut case, lookups } = pending;
+    fn told(asking: Asking) -> Case {
+        let Asking { mut case, lookups, .. } = asking;
         case.stored.add(lookups, Vec::new());
         case
     }
 
     #[test]
     fn a_decision_that_needs_what_is_stored_is_gone_on_with_once_it_came() {
-        let first = pending(step(case(), undecided(&[1, 2])));
-        assert_eq!(first.lookups(), [lookup(1), lookup(2)]);
-        let second = pending(step(told(first), undecided(&[1, 2, 3])));
-        assert_eq!(second.lookups(), [lookup(3)], "what is there is not fetched again");
-        let judged = decided(step(told(second), Decision::bare(Verdict::Permit, Phase::Tags).into()));
+        let first = asked(next(case(), undecided(&[1, 2])));
+        assert_eq!(first.lookups, [lookup(1), lookup(2)]);
+        let second = asked(next(told(first), undecided(&[1, 2, 3])));
+        assert_eq!(second.lookups, [lookup(3)], "what is there is not fetched again");
+        let judged = decided(next(told(second), Decision::bare(Verdict::Permit, Phase::Tags).into()));
         assert!(judged.decision().permits());
         assert_eq!((judged.stored.view().len(), judged.elapsed()), (3, Duration::from_micros(6)));
     }
 
     #[test]
     fn a_decision_that_asks_in_vain_is_a_denial() {
-        let first = pending(step(case(), undecided(&[1])));
-        let judged = decided(step(told(first), undecided(&[1])));
+        let first = asked(next(case(), undecided(&[1])));
+        let judged = decided(next(told(first), undecided(&[1])));
         let expected = Verdict::Deny { status: 502, reason: Reason::ResponseUnreadable };
         assert_eq!(judged.decision().verdict, expected);
         assert_eq!((&judged.decision().action, judged.decision().rules.len()), (&Action::None, 0));
         assert_eq!(judged.decision().resource_type.as_deref(), Some("Observation"), "what is known of it is kept");
-        assert_eq!(decided(step(case(), undecided(&[]))).decision().verdict, expected);
+        assert_eq!(decided(next(case(), undecided(&[]))).decision().verdict, expected);
     }
 
     #[test]
     fn a_decision_that_asks_without_end_is_a_denial() {
         let mut at = case();
         for round in 0..4 {
-            at = told(pending(step(at, undecided(&[round]))));
+            at = told(asked(next(at, undecided(&[round]))));
         }
-        assert_eq!(decided(step(at, undecided(&[9]))).decision().reason(), Some(Reason::ResponseUnreadable));
+        assert_eq!(decided(next(at, undecided(&[9]))).decision().reason(), Some(Reason::ResponseUnreadable));
     }
 }

@@ -108,12 +108,18 @@ impl Trial {
         }
         let payload = token.trim().split('.').nth(1).ok_or_else(|| wrong("it is not a JWT"))?;
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| wrong("the JWT's payload is not base64url"))?;
-        self.claims(&strict::object(&payload).ok_or_else(|| wrong("the JWT's payload is not a JSON object"))?)
+        self.read(&strict::object(&payload).ok_or_else(|| wrong("the JWT's payload is not a JSON object"))?)
     }
 
-    /// The claims in this JSON. What is left out is filled in: the Service's first issuer, its base as the audience,
-    /// and times that hold.
+    /// The claims in this JSON. What is left out is filled in: the Service's first issuer, its own Account, its base as
+    /// the audience, and times that hold.
     pub fn claims(&self, given: &Map<String, Value>) -> Result<Claims, NotClaims> {
+        let mut all = given.clone();
+        all.entry("account_id").or_insert_with(|| json!(self.bundle().parts().service.account_id));
+        self.read(&all)
+    }
+
+    fn read(&self, given: &Map<String, Value>) -> Result<Claims, NotClaims> {
         let parts = self.bundle().parts();
         let issuer = parts.issuers.first().map(|issuer| &*issuer.issuer);
         let mut all =

@@ -134,12 +134,11 @@ pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
 pub(super) fn given(text: &str) -> Result<Given, Fault> {
     let expected = "something stored: expected `Observation/1=@FILE` or `Observation/1=404`";
     let wrong = || Fault::Form { text: text.to_owned(), expected };
-    let (asked, status, file) = match text.rsplit_once("=@") {
-        Some((asked, file)) => (asked, 200, Some(PathBuf::from(file))),
-        None => {
-            let (asked, status) = text.rsplit_once('=').ok_or_else(wrong)?;
-            (asked, status.parse().ok().filter(|status| (100..600).contains(status)).ok_or_else(wrong)?, None)
-        }
+    let (asked, status, file) = if let Some((asked, file)) = text.rsplit_once("=@") {
+        (asked, 200, Some(PathBuf::from(file)))
+    } else {
+        let (asked, status) = text.rsplit_once('=').ok_or_else(wrong)?;
+        (asked, status.parse().ok().filter(|status| (100..600).contains(status)).ok_or_else(wrong)?, None)
     };
     let (path, query) = asked.split_once('?').unwrap_or((asked, ""));
     let lookup = Lookup { path: format!("/{}", path.trim_start_matches('/')), query: query.to_owned() };

@@ -31,7 +31,7 @@ impl Row {
         self.cells.get(column).map(String::as_str).filter(|cell| !cell.is_empty())
     }
 
-    fn fault(&self, fault: impl ToString) -> Fault {
+    fn fault(&self, fault: &Fault) -> Fault {
         Fault::Row { line: self.line, fault: fault.to_string() }
     }
 }
@@ -46,7 +46,9 @@ pub(super) fn run(trial: &Trial, path: &Path) -> Result<(), Fault> {
         if !differences.is_empty() {
             differ += 1;
             println!("line {}: {}", row.line, row.cell("call").unwrap_or_default());
-            differences.iter().for_each(|difference| println!("  {difference}"));
+            for difference in &differences {
+                println!("  {difference}");
+            }
         }
     }
     if rows.is_empty() {
@@ -60,8 +62,8 @@ pub(super) fn run(trial: &Trial, path: &Path) -> Result<(), Fault> {
 }
 
 fn differences(trial: &Trial, row: &Row, folder: &Path) -> Result<Vec<String>, Fault> {
-    let call = call_of(trial, row.cell("call").unwrap_or_default(), folder).map_err(|fault| row.fault(fault))?;
-    let who = who(trial, row).map_err(|fault| row.fault(fault))?;
+    let call = call_of(trial, row.cell("call").unwrap_or_default(), folder).map_err(|fault| row.fault(&fault))?;
+    let who = who(trial, row).map_err(|fault| row.fault(&fault))?;
     let caller = match &who {
         Who::Nobody => Caller::Missing,
         Who::Refused(reason) => Caller::Refused(*reason),

@@ -62,7 +62,7 @@ async fn a_lookup_is_a_get_of_the_gateways_own_with_the_upstreams_credentials() 
     let (upstream, seen) = upstream(1 << 20, 5_000);
     let mut budget = Budget::new(&upstream);
     let lookup = Lookup { path: "/DocumentReference".into(), query: "patient=Patient/ME&location=a%2Fb".into() };
-    let fetched = fetch(&upstream, &[lookup.clone()], Some(b"Bearer mine"), &mut budget).await;
+    let fetched = fetch(&upstream, std::slice::from_ref(&lookup), Some(b"Bearer mine"), &mut budget).await;
     let body = b"/fhir/DocumentReference".to_vec();
     assert_eq!(fetched, [Fetched { lookup, status: 200, etag: Some("W/\"7\"".into()), body }]);
     let requests = seen.requests.lock().unwrap();

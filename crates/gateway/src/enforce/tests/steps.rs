@@ -1,6 +1,7 @@
 //! Lookups and further pages: steps of one request, with hand-made findings of the decision point.
 
 use super::*;
+use crate::judge::Pending;
 
 fn lookup(id: u32) -> Lookup {
     Lookup { path: format!("/things/{id}"), query: String::new() }
@@ -32,6 +33,25 @@ fn phase_9_may_ask_for_what_is_stored_before_anything_is_released() {
     assert_eq!(waiting.open.judged.stored.view().len(), 1);
     assert_eq!(done(waiting.step(released("x", None), &ok(b"{}", &[]))).status, 200);
     assert_eq!(fixture.outcome().upstream_status, Some(200));
+}
+
+#[test]
+fn a_request_that_is_given_up_while_it_is_looked_up_is_on_record_and_was_not_permitted() {
+    let fixture = Fixture::new(1 << 30);
+    let pending = || {
+        fixture.with("/v1/things/1", |inbound| Pending::of(&fixture.gateway, fixture.judged(inbound), vec![lookup(1)]))
+    };
+    drop(pending());
+    let entries = fixture.entries();
+    let [Entry { record: Record::Decision(decision), .. }] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(
+        (decision.effect, decision.status, decision.operation.as_deref()),
+        (Effect::Deny, None, Some("/things/{id}"))
+    );
+    let judged = fixture.with("/v1/things/1", |inbound| fixture.gateway.judge_on(pending(), inbound, Vec::new()));
+    let Judging::Decided(judged) = judged else { panic!("{judged:?}") };
+    assert_eq!(judged.stored.view().len(), 1);
+    assert_eq!(fixture.entries().len(), 1, "one that goes on is written once it is decided");
 }
 
 #[test]
