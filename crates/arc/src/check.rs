@@ -22,10 +22,10 @@ Examples:
   arc check --bundle /var/lib/arc --table our-apps.md
 
 A table is Markdown with the columns `token` or `claims`, `call`, `decision` and `upstream`:
-  | token                         | call                          | decision              | upstream                            |
-  |-------------------------------|-------------------------------|-----------------------|-------------------------------------|
-  | patient/Observation.rs        | GET /Observation              | permit                | GET /Observation?patient=Patient/ME |
-  | patient/*.rs patient:1        | GET /Patient/2                | deny 403 other_patient | none                               |
+  | token                  | call             | decision               | upstream                            |
+  |------------------------|------------------|------------------------|-------------------------------------|
+  | patient/Observation.rs | GET /Observation | permit                 | GET /Observation?patient=Patient/ME |
+  | patient/*.rs patient:1 | GET /Patient/2   | deny 403 other_patient | none                                |
 Words of `token` are scopes, but for `none`, `refused:<reason>`, `role:<name or id>`, `patient:<id>` (`patient:-`
 for none; else it is ME), `account:<id>` and `person`. A `call` may go on with ` + Name: value` for each header, and
 with ` json: …` or ` form: …` (or `@FILE`) for a body. An empty cell is not compared.";
