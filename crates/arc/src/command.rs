@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::check::Question;
+
 const EXAMPLE: &str = "\
 Example:
   arc proxy --enrolment arc.json --upstream https://fhir.internal/fhir --state-dir /var/lib/arc
@@ -25,6 +27,10 @@ pub(crate) enum Command {
     /// Stands in front of an API as a reverse proxy, and decides each request
     #[command(after_help = EXAMPLE)]
     Proxy(Box<Flags>),
+
+    /// Says what a bundle decides on a request and why, or whether a table of decisions still holds
+    #[command(after_help = crate::check::EXAMPLE)]
+    Check(Box<Question>),
 }
 
 /// The settings as flags and environment variables; what is left out may stand in the file, or has a default.

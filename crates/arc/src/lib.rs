@@ -1,5 +1,6 @@
-//! The gateway's program: reads its configuration, opens its folder, and serves until it is told to stop.
+//! The gateway's program: serves as a proxy until it is told to stop, or answers one question about a bundle.
 
+mod check;
 mod command;
 mod proxy;
 mod settings;
@@ -21,8 +22,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_log();
-    let Command::Proxy(flags) = arguments.command;
-    match settings::resolve(*flags).and_then(|settings| proxy::run(&settings)) {
+    let ended = match arguments.command {
+        Command::Proxy(flags) => {
+            settings::resolve(*flags).and_then(|settings| proxy::run(&settings)).map_err(|fault| fault.to_string())
+        }
+        Command::Check(question) => check::run(&question).map_err(|fault| fault.to_string()),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("arc: {fault}");

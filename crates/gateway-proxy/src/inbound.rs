@@ -14,7 +14,7 @@ use gateway::{BrokenBody, Inbound};
 use policy::request::Header;
 
 /// The largest body that is read, and one byte: the decision point's own limits lie below, and it must see that one is broken.
-const MAX_BODY_BYTES: usize = decision::MAX_BUNDLE_BYTES + 1;
+const MAX_BODY_BYTES: usize = gateway::MAX_BUNDLE_BYTES + 1;
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -1,12 +1,15 @@
 //! The reverse proxy: reads requests as they came, lets the gateway decide, and does what it says.
 //!
-//! Invariant: the only way to the upstream is [`upstream::Upstream::send`], which takes nothing but a
-//! `Permitted` request; and no byte of an answer reaches a client before phase 9 has seen all of it.
+//! Invariant: the only way to the upstream is [`upstream::Upstream`], which sends nothing but a
+//! `Permitted` request, or a lookup of the decision point, whose answer goes to the decision point alone;
+//! and no byte of an answer reaches a client before phase 9 has seen all of it.
 
 pub mod control_plane;
 mod inbound;
 mod log;
+mod lookups;
 pub mod metrics;
+mod pieces;
 mod proxy;
 mod reports;
 mod shipping;

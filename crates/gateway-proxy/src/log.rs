@@ -17,6 +17,8 @@ pub(crate) struct Line {
     micros: u128,
     upstream_status: Option<u16>,
     upstream_ms: Option<u128>,
+    lookups: usize,
+    lookups_ms: u128,
 }
 
 impl Line {
@@ -30,12 +32,19 @@ impl Line {
             micros: judged.elapsed().as_micros(),
             upstream_status: None,
             upstream_ms: None,
+            lookups: 0,
+            lookups_ms: 0,
         }
     }
 
     pub(crate) const fn upstream(&mut self, status: Option<u16>, took: Duration) {
         self.upstream_status = status;
         self.upstream_ms = Some(took.as_millis());
+    }
+
+    pub(crate) const fn lookups(&mut self, count: usize, took: Duration) {
+        self.lookups = count;
+        self.lookups_ms = took.as_millis();
     }
 
     pub(crate) fn write(&self, released: &Released, took: Duration) {
@@ -45,6 +54,8 @@ impl Line {
             bundle_version = self.bundle_version,
             upstream_status = self.upstream_status,
             upstream_ms = self.upstream_ms.and_then(|ms| u64::try_from(ms).ok()),
+            lookups = self.lookups,
+            lookups_ms = u64::try_from(self.lookups_ms).ok(),
             decision_us = u64::try_from(self.micros).ok(),
             duration_ms = u64::try_from(took.as_millis()).ok(),
             "{} {} {} {reason}", self.verdict, released.status, self.operation,

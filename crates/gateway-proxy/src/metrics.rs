@@ -11,11 +11,30 @@ use policy::decision::Released;
 const DECISION_BUCKETS: [f64; 14] =
     [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 5_000.0, 20_000.0, 100_000.0];
 
+/// Bounds of the histogram of lookups, in seconds: the upstream sets the pace.
+const LOOKUP_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0];
+
 /// Installs the recorder of this process; what it hands out renders `/metrics`.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let decision = Matcher::Full("arc_decision_microseconds".to_owned());
-    let handle = PrometheusBuilder::new().set_buckets_for_metric(decision, &DECISION_BUCKETS)?.install_recorder()?;
-    metrics::describe_histogram!("arc_decision_microseconds", "how long a decision took, without reading the token");
+    let lookups = Matcher::Full("arc_lookup_seconds".to_owned());
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(decision, &DECISION_BUCKETS)?
+        .set_buckets_for_metric(lookups, &LOOKUP_BUCKETS)?
+        .install_recorder()?;
+    metrics::describe_histogram!(
+        "arc_decision_microseconds",
+        "how long a decision took, without reading the token and without lookups"
+    );
+    metrics::describe_histogram!(
+        "arc_lookup_seconds",
+        "how long the lookups of one request took, which are no part of its decision's time"
+    );
+    metrics::describe_counter!("arc_lookups_total", "resources that were looked up at the upstream to decide");
+    metrics::describe_counter!(
+        "arc_pages_read_on_total",
+        "pages of the upstream that held nothing for the caller, so that the next one was read"
+    );
     metrics::describe_counter!("arc_decisions_total", "decisions by effect and reason");
     metrics::describe_counter!("arc_answers_total", "answers to clients by status, and by why one was taken back");
     metrics::describe_counter!("arc_resources_total", "resources in answers: released, or dropped by phase 9");
@@ -41,6 +60,18 @@ pub(crate) fn answered(released: &Released) {
     metrics::counter!("arc_answers_total", "status" => status_class(released.status), "reason" => reason).increment(1);
     metrics::counter!("arc_resources_total", "verdict" => "released").increment(u64::from(released.released));
     metrics::counter!("arc_resources_total", "verdict" => "dropped").increment(u64::from(released.dropped));
+}
+
+/// What one request had looked up; nothing is counted where there was nothing.
+pub(crate) fn looked_up(count: usize, took: Duration) {
+    if count > 0 {
+        metrics::counter!("arc_lookups_total").increment(u64::try_from(count).unwrap_or(u64::MAX));
+        metrics::histogram!("arc_lookup_seconds").record(took.as_secs_f64());
+    }
+}
+
+pub(crate) fn read_on() {
+    metrics::counter!("arc_pages_read_on_total").increment(1);
 }
 
 pub(crate) fn refused() {

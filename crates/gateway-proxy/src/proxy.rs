@@ -7,19 +7,22 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use decision::Answer;
-use gateway::enforce::{Enforced, Permitted};
-use gateway::{Gateway, Judged};
+use gateway::enforce::{Enforced, Permitted, Releasing};
+use gateway::{Answer, Gateway, Judged, Judging};
 use policy::decision::{Released, Upstream as Decided};
 use policy::request::Header;
 
 use crate::inbound::Received;
 use crate::log::Line;
+use crate::lookups::{self, Budget};
 use crate::metrics;
+use crate::pieces::Pieces;
 use crate::upstream::{Fetched, Upstream};
 
 /// Bodies from here on are looked at on a thread of their own, so that other requests of the worker go on.
 const LARGE_BODY_BYTES: usize = 128 * 1024;
+/// Batches with so many entries are written to the audit on a thread of their own.
+const LARGE_BATCH: usize = 32;
 
 /// What every request is served with.
 pub(crate) struct Proxy {
@@ -30,57 +33,110 @@ pub(crate) struct Proxy {
 /// Serves one request.
 pub(crate) async fn handle(proxy: Data<Proxy>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
-    let received = Received::read(&request, payload).await;
-    let Some((received, judged)) = judge(&proxy.gateway, received).await else { return failed() };
+    let received = Arc::new(Received::read(&request, payload).await);
+    let mut budget = Budget::new(&proxy.upstream);
+    let Some(judged) = judge(&proxy, &received, &mut budget).await else { return failed() };
     metrics::decided(&judged);
     let mut line = Line::of(&judged);
-    let released = match proxy.gateway.enforce(judged) {
+    let Some(enforced) = enforce(&proxy.gateway, judged).await else { return failed() };
+    let released = match enforced {
         Enforced::Answer(released) => Some((released, Bytes::new())),
-        Enforced::Forward(permitted) => forward(&proxy, received, permitted, &mut line).await,
+        Enforced::Forward(permitted) => forward(&proxy, &received, permitted, &mut line, &mut budget).await,
     };
+    let (looked_up, took) = budget.spent();
+    metrics::looked_up(looked_up, took);
+    line.lookups(looked_up, took);
     let Some((released, upstream_body)) = released else { return failed() };
     line.write(&released, started.elapsed());
     metrics::answered(&released);
     respond(&released, &upstream_body)
 }
 
-async fn judge(gateway: &Arc<Gateway>, received: Received) -> Option<(Received, Judged)> {
-    let gateway = Arc::clone(gateway);
+/// Decides, in as many steps as there are lookups to do in between.
+async fn judge(proxy: &Proxy, received: &Arc<Received>, budget: &mut Budget) -> Option<Judged> {
     let large = received.body_bytes() >= LARGE_BODY_BYTES;
-    on_a_fitting_thread(large, move || {
-        let judged = received.lend(|inbound| gateway.judge(inbound));
-        (received, judged)
-    })
-    .await
+    let (gateway, request) = (Arc::clone(&proxy.gateway), Arc::clone(received));
+    let mut judging = on_a_fitting_thread(large, move || request.lend(|inbound| gateway.judge(inbound))).await?;
+    loop {
+        let pending = match judging {
+            Judging::Decided(judged) => return Some(judged),
+            Judging::Needs(pending) => pending,
+        };
+        let passed_on = pending.settings().is_some_and(|settings| settings.pass_authorization);
+        let authorization = received.authorization().filter(|_| passed_on);
+        let fetched = lookups::fetch(&proxy.upstream, pending.lookups(), authorization, budget).await;
+        let large = large || bytes(&fetched) >= LARGE_BODY_BYTES;
+        let (gateway, request) = (Arc::clone(&proxy.gateway), Arc::clone(received));
+        let go_on = move || request.lend(|inbound| gateway.judge_on(pending, inbound, fetched));
+        judging = on_a_fitting_thread(large, go_on).await?;
+    }
 }
 
+fn bytes(fetched: &[gateway::Fetched]) -> usize {
+    fetched.iter().map(|one| one.body.len()).sum()
+}
+
+/// A batch writes one entry of the audit for each of its own, which can be hundreds.
+async fn enforce(gateway: &Arc<Gateway>, judged: Judged) -> Option<Enforced> {
+    let large = judged.decision().entries.len() >= LARGE_BATCH;
+    let gateway = Arc::clone(gateway);
+    on_a_fitting_thread(large, move || gateway.enforce(judged)).await
+}
+
+type Forwarded = Box<Permitted<Decided<'static>>>;
+
+/// Sends what was permitted, and what phase 9 asks for, until there is something for the client.
 async fn forward(
     proxy: &Proxy,
-    received: Received,
-    permitted: Box<Permitted<Decided<'static>>>,
+    received: &Arc<Received>,
+    mut permitted: Forwarded,
     line: &mut Line,
+    budget: &mut Budget,
 ) -> Option<(Released, Bytes)> {
-    let authorization = received.authorization().filter(|_| permitted.settings().pass_authorization);
+    let passed_on = permitted.settings().pass_authorization;
+    let authorization = received.authorization().filter(|_| passed_on);
     let sent = Instant::now();
-    let fetched = proxy.upstream.send(&permitted, received.body(), authorization).await;
-    line.upstream(fetched.as_ref().ok().map(|fetched| fetched.status), sent.elapsed());
-    let fetched = match fetched {
-        Ok(fetched) => fetched,
-        Err(failure) => return Some((permitted.fail(failure), Bytes::new())),
-    };
-    let upstream_base = proxy.upstream.base().to_owned();
-    let large = fetched.body.len() >= LARGE_BODY_BYTES;
-    on_a_fitting_thread(large, move || {
-        let released = release(&received, *permitted, &fetched, &upstream_base);
-        (released, Bytes::from(fetched.body))
-    })
-    .await
+    loop {
+        let fetched = proxy.upstream.send(&permitted, received.body(), authorization).await;
+        line.upstream(fetched.as_ref().ok().map(|fetched| fetched.status), sent.elapsed());
+        let fetched = match fetched {
+            Ok(fetched) => Arc::new(fetched),
+            Err(failure) => return Some((permitted.fail(failure), Bytes::new())),
+        };
+        let mut releasing = release(proxy, received, permitted, &fetched).await?;
+        loop {
+            match releasing {
+                Releasing::Done(released) => return Some((released, fetched.body.clone())),
+                Releasing::ReadOn(next) => {
+                    metrics::read_on();
+                    permitted = next;
+                    break;
+                }
+                Releasing::Needs(mut waiting, wanted) => {
+                    let came = lookups::fetch(&proxy.upstream, &wanted, authorization, budget).await;
+                    waiting.looked_up(wanted, came);
+                    releasing = release(proxy, received, waiting, &fetched).await?;
+                }
+            }
+        }
+    }
 }
 
-fn release(received: &Received, permitted: Permitted<Decided<'static>>, fetched: &Fetched, upstream_base: &str) -> Released {
-    let headers: Vec<_> = fetched.headers.iter().map(|(name, value)| Header { name, value }).collect();
-    let answer = Answer { status: fetched.status, headers: &headers, body: &fetched.body, upstream_base };
-    received.lend(|inbound| permitted.release(inbound, &answer))
+async fn release(
+    proxy: &Proxy,
+    received: &Arc<Received>,
+    permitted: Forwarded,
+    fetched: &Arc<Fetched>,
+) -> Option<Releasing> {
+    let (received, fetched) = (Arc::clone(received), Arc::clone(fetched));
+    let upstream_base = proxy.upstream.base().to_owned();
+    on_a_fitting_thread(fetched.body.len() >= LARGE_BODY_BYTES, move || {
+        let headers: Vec<_> = fetched.headers.iter().map(|(name, value)| Header { name, value }).collect();
+        let (status, body) = (fetched.status, &*fetched.body);
+        let answer = Answer { status, headers: &headers, body, upstream_base: &upstream_base };
+        received.lend(|inbound| permitted.release(inbound, &answer))
+    })
+    .await
 }
 
 /// None when the work was lost to a panic: then nothing is released.
@@ -88,7 +144,7 @@ async fn on_a_fitting_thread<T: Send + 'static>(large: bool, work: impl FnOnce()
     if large { actix_web::web::block(work).await.ok() } else { Some(work()) }
 }
 
-fn respond(released: &Released, upstream_body: &[u8]) -> HttpResponse {
+fn respond(released: &Released, upstream_body: &Bytes) -> HttpResponse {
     let Ok(status) = StatusCode::from_u16(released.status) else { return failed() };
     let mut response = HttpResponse::build(status);
     for (name, value) in &released.headers {
@@ -99,7 +155,7 @@ fn respond(released: &Released, upstream_body: &[u8]) -> HttpResponse {
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return response.finish();
     }
-    response.body(Bytes::from(released.body.bytes(upstream_body)))
+    Pieces::of(&released.body, upstream_body).map_or_else(failed, |pieces| response.body(pieces))
 }
 
 /// A fault of our own, which tells nothing.

@@ -1,13 +1,15 @@
-//! The way to the protected API: exactly the request that was decided, and a bounded answer.
+//! The way to the protected API: exactly the request that was decided, and a bounded answer; or a lookup of the
+//! decision point, as the gateway's own `GET`.
 
 use std::fmt;
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use gateway::enforce::{Failure, Permitted};
-use policy::decision;
+use policy::decision::{self, Lookup};
 use policy::operation::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 
 /// The default bound of an answer: a full `$everything` of one patient has some megabytes.
@@ -22,7 +24,7 @@ pub struct Upstream {
     /// Its base as text, without a trailing slash.
     base_text: String,
     credentials: HeaderMap,
-    max_response_bytes: usize,
+    bounds: Bounds,
 }
 
 /// How much of an answer is waited for.
@@ -64,7 +66,7 @@ pub enum InvalidUpstream {
 pub(crate) struct Fetched {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
 }
 
 impl Upstream {
@@ -86,13 +88,7 @@ impl Upstream {
             .build()
             .map_err(InvalidUpstream::Client)?;
         let base_text = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self {
-            client,
-            base: url,
-            base_text,
-            credentials: credentials(headers)?,
-            max_response_bytes: bounds.max_response_bytes,
-        })
+        Ok(Self { client, base: url, base_text, credentials: credentials(headers)?, bounds })
     }
 
     /// Its base as text, without a trailing slash.
@@ -105,11 +101,11 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         permitted: &Permitted<decision::Upstream<'static>>,
-        body: actix_web::web::Bytes,
+        body: Bytes,
         authorization: Option<&[u8]>,
     ) -> Result<Fetched, Failure> {
         let request = permitted.inner();
-        let url = self.url(request).ok_or(Failure::NoAnswer)?;
+        let url = self.url(&request.path, &request.query).ok_or(Failure::NoAnswer)?;
         let body = match &request.body {
             Some(body) => body.as_bytes().to_vec(),
             // Nothing that was decided has a body with it; what came is not sent unread.
@@ -124,17 +120,37 @@ impl Upstream {
         self.read(answer).await
     }
 
-    /// The URL of a decided request; none if writing it as a URL would change what was decided.
-    fn url(&self, request: &decision::Upstream<'_>) -> Option<Url> {
-        let mut text = format!("{}{}", self.base_text, request.path);
-        if !request.query.is_empty() {
+    /// Asks what is stored, for the decision point; none when there is no answer.
+    pub(crate) async fn look_up(&self, lookup: &Lookup, authorization: Option<&[u8]>) -> Option<reqwest::Response> {
+        let url = self.url(&lookup.path, &lookup.query)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/fhir+json"));
+        // Some servers answer a search from their memory of an earlier one.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        self.add_credentials(&mut headers, authorization);
+        let sent = self.client.get(url).headers(headers).send().await;
+        sent.inspect_err(|fault| {
+            tracing::warn!(timeout = fault.is_timeout(), "the upstream gave no answer to a lookup");
+        })
+        .ok()
+    }
+
+    /// How much of an answer is waited for.
+    pub(crate) const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// The URL of what was decided; none if writing it as a URL would change it.
+    fn url(&self, path: &str, query: &str) -> Option<Url> {
+        let mut text = format!("{}{path}", self.base_text);
+        if !query.is_empty() {
             text.push('?');
-            text.push_str(&request.query);
+            text.push_str(query);
         }
         let url = Url::parse(&text).ok()?;
-        let path = format!("{}{}", self.base.path().trim_end_matches('/'), request.path);
+        let path = format!("{}{path}", self.base.path().trim_end_matches('/'));
         let same_path = url.path() == path || (path.is_empty() && url.path() == "/");
-        let same = same_path && url.query().unwrap_or("") == request.query && url.origin() == self.base.origin();
+        let same = same_path && url.query().unwrap_or("") == query && url.origin() == self.base.origin();
         if !same {
             tracing::error!("a decided request cannot be written as a URL without changing it; it was not sent");
         }
@@ -151,6 +167,12 @@ impl Upstream {
                 headers.append(name, value);
             }
         }
+        self.add_credentials(&mut headers, authorization);
+        headers
+    }
+
+    /// The client's own credential where it is passed on, and those of the upstream in its place.
+    fn add_credentials(&self, headers: &mut HeaderMap, authorization: Option<&[u8]>) {
         if let Some(Ok(value)) = authorization.map(HeaderValue::from_bytes) {
             headers.insert(AUTHORIZATION, value);
         }
@@ -158,7 +180,6 @@ impl Upstream {
             headers.remove(name);
         }
         headers.extend(self.credentials.clone());
-        headers
     }
 
     async fn read(&self, answer: reqwest::Response) -> Result<Fetched, Failure> {
@@ -169,13 +190,13 @@ impl Upstream {
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| Failure::BrokenAnswer(status))?;
-            if body.len() + chunk.len() > self.max_response_bytes {
-                tracing::warn!(limit = self.max_response_bytes, "the upstream's answer is too long");
+            if body.len() + chunk.len() > self.bounds.max_response_bytes {
+                tracing::warn!(limit = self.bounds.max_response_bytes, "the upstream's answer is too long");
                 return Err(Failure::BrokenAnswer(status));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Fetched { status, headers, body })
+        Ok(Fetched { status, headers, body: body.into() })
     }
 }
 

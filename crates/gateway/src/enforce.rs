@@ -1,27 +1,32 @@
 //! Enforcement: the audit first, then what the decision says, and nothing else.
 //!
 //! Invariant: only [`Gateway::enforce`] makes a [`Permitted`], after the decision's entry is in the
-//! spool; and an answer is released only after its outcome's entry is.
+//! spool; and an answer is released only after its outcome's entry is. What has to be looked up or
+//! read on in between is a step of the same request, and releases nothing.
 
 use std::sync::Arc;
 
 use policy::Reason;
 use policy::audit::{OutcomeRecord, Record};
-use policy::decision::{Action, Body, Phase, Released, Upstream};
-use policy::settings::Settings;
+use policy::decision::{Action, Body, Lookup, Phase, Released, Upstream};
+use policy::settings::{ServiceKind, Settings};
 
 use crate::Gateway;
 use crate::audit::record::{self, Seen};
 use crate::audit::{Full, Room, Said};
+use crate::check_token;
+use crate::engine::{self, Answer, Outcome};
 use crate::judge::{self, Inbound, Judged, denial};
 use crate::links::{self, Origin};
 use crate::snapshot::Snapshot;
-use decision::Answer;
+use crate::stored::Fetched;
 
 /// The status in the audit of a request whose client went away before it was answered.
 const CLIENT_LEFT: u16 = 499;
 /// The longest form that is sealed into paging links.
 const MAX_SEALED_FORM_BYTES: usize = 4 * 1024;
+/// How many pages the gateway reads on by itself, until one has something that is kept.
+const MAX_READ_ON: u32 = 10;
 
 /// What the door does with a request.
 #[derive(Debug)]
@@ -45,7 +50,21 @@ struct Open {
     gateway: Arc<Gateway>,
     snapshot: Arc<Snapshot>,
     judged: Judged,
+    /// Pages that were read on, and how many resources of the pages before were dropped.
+    pages: u32,
+    dropped_before: u32,
     settled: bool,
+}
+
+/// What the door does with an answer of the upstream.
+#[derive(Debug)]
+pub enum Releasing {
+    /// Nothing more: this is for the client, and in the audit.
+    Done(Released),
+    /// Fetch these, tell them to [`Permitted::looked_up`], and release the same answer again.
+    Needs(Box<Permitted<Upstream<'static>>>, Vec<Lookup>),
+    /// Nothing of this page is kept: send [`Permitted::inner`], the next one, and release its answer.
+    ReadOn(Box<Permitted<Upstream<'static>>>),
 }
 
 /// Why the upstream gave no answer that could be looked at.
@@ -71,15 +90,17 @@ impl Gateway {
             return Enforced::Answer(refuse(judged.snapshot.as_deref(), 503));
         }
         match forward {
-            Some((snapshot, inner)) => {
-                let open = Open { gateway: Arc::clone(self), snapshot, judged, settled: false };
+            Some((snapshot, mut inner)) => {
+                self.put_check_token(&mut inner, &judged, &snapshot);
+                let gateway = Arc::clone(self);
+                let open = Open { gateway, snapshot, judged, pages: 0, dropped_before: 0, settled: false };
                 Enforced::Forward(Box::new(Permitted { inner, open }))
             }
-            None => Enforced::Answer(answer(&judged)),
+            None => Enforced::Answer(self.answer(&judged)),
         }
     }
 
-    fn write_decision(&self, judged: &Judged, room: Room) -> Result<(), Full> {
+    pub(crate) fn write_decision(&self, judged: &Judged, room: Room) -> Result<(), Full> {
         let seen = Seen {
             credential: &judged.credential,
             bundle: judged.snapshot.as_deref().map(Snapshot::bundle),
@@ -87,39 +108,79 @@ impl Gateway {
             ip: judged.ip.as_deref(),
             micros: u64::try_from(judged.elapsed.as_micros()).unwrap_or(u64::MAX),
         };
-        let record = Record::Decision(Box::new(record::decision(&judged.decision, &seen)));
-        self.write(judged, judged.at, record, room)
+        let records = record::decisions(&judged.decision, &seen);
+        let said = |record| Said {
+            at: judged.at,
+            request_id: judged.request_id,
+            bundle_version: judged.bundle_version(),
+            record: Record::Decision(Box::new(record)),
+        };
+        self.spool.append_all(records.into_iter().map(said).collect(), judged.audit_policy(), room)
     }
 
-    fn write(
-        &self,
-        judged: &Judged,
-        at: chrono::DateTime<chrono::Utc>,
-        record: Record,
-        room: Room,
-    ) -> Result<(), Full> {
-        let said = Said { at, request_id: judged.request_id, bundle_version: judged.bundle_version(), record };
-        self.spool.append(said, judged.audit_policy(), room)
+    fn write_outcome(&self, judged: &Judged, outcome: OutcomeRecord) -> Result<(), Full> {
+        let said = Said {
+            at: self.clock.now(),
+            request_id: judged.request_id,
+            bundle_version: judged.bundle_version(),
+            record: Record::Outcome(outcome),
+        };
+        self.spool.append(said, judged.audit_policy(), Room::Outcome)
     }
-}
 
-/// The answer to a request that is not forwarded.
-fn answer(judged: &Judged) -> Released {
-    let engine = judged.snapshot.as_deref().map(Snapshot::engine);
-    match judged.decision.action {
-        Action::Answer(status) if judged.decision.permits() => {
-            Released { status, headers: Vec::new(), body: Body::default(), reason: None, released: 0, dropped: 0 }
+    /// Puts the gateway's own token in the place of whatever came under its name.
+    fn put_check_token(&self, upstream: &mut Upstream<'static>, judged: &Judged, snapshot: &Snapshot) {
+        let headers = upstream.headers.to_mut();
+        let own = check_token::OWN_PREFIX;
+        headers.retain(|(name, _)| !name.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own)));
+        if let Some(token) = self.signer.for_upstream(judged, snapshot, self.clock.now().timestamp()) {
+            headers.push((check_token::HEADER.into(), token.into_bytes().into()));
         }
-        // A permit with nothing to do would be a fault of ours: it is a denial.
-        _ if judged.decision.permits() => refuse(judged.snapshot.as_deref(), 503),
-        _ => decision::refuse(engine, &judged.decision),
+    }
+
+    /// The answer to a request that is not forwarded.
+    fn answer(&self, judged: &Judged) -> Released {
+        let snapshot = judged.snapshot.as_deref();
+        match &judged.decision.action {
+            Action::Answer(status) if judged.decision.permits() => own(*status, Vec::new(), Body::default()),
+            Action::Reply(status, body) if judged.decision.permits() => {
+                own(*status, reply_headers(judged, snapshot), body.clone().into_owned().into())
+            }
+            // A permit with nothing to do would be a fault of ours: it is a denial.
+            _ if judged.decision.permits() => refuse(snapshot, 503),
+            _ => {
+                let mut refused = engine::refuse(snapshot.map(Snapshot::engine), &judged.decision);
+                let now = self.clock.now().timestamp();
+                let token = snapshot.and_then(|snapshot| self.signer.for_client(judged, snapshot, refused.status, now));
+                refused.headers.extend(token.map(|token| (check_token::HEADER.to_owned(), token.into_bytes())));
+                refused
+            }
+        }
     }
 }
+
+const fn own(status: u16, headers: Vec<(String, Vec<u8>)>, body: Body) -> Released {
+    Released { status, headers, body, reason: None, released: 0, dropped: 0, read_on: None }
+}
+
+/// The headers of an answer that the gateway wrote itself: a batch of which nothing is forwarded, or its public keys.
+fn reply_headers(judged: &Judged, snapshot: Option<&Snapshot>) -> Vec<(String, Vec<u8>)> {
+    let fhir = snapshot.is_some_and(|snapshot| snapshot.bundle().parts().service.kind == ServiceKind::Fhirv4);
+    let headers: &[(&str, &str)] = match (judged.own_keys, fhir) {
+        (true, _) => &[("content-type", "application/jwk-set+json"), ("cache-control", "public, max-age=300")],
+        (false, true) => &[("content-type", "application/fhir+json; charset=utf-8"), NOT_STORED, BY_TOKEN],
+        (false, false) => &[("content-type", "application/json; charset=utf-8"), NOT_STORED, BY_TOKEN],
+    };
+    headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+const NOT_STORED: (&str, &str) = ("cache-control", "private, no-store");
+const BY_TOKEN: (&str, &str) = ("vary", "Authorization");
 
 /// The answer to a request that cannot be served for a reason of the gateway's own.
 fn refuse(snapshot: Option<&Snapshot>, status: u16) -> Released {
     let reason = if status == 502 { Reason::ResponseUnreadable } else { Reason::Internal };
-    let refused = decision::refuse(snapshot.map(Snapshot::engine), &denial(status, reason, Phase::Response));
+    let refused = engine::refuse(snapshot.map(Snapshot::engine), &denial(status, reason, Phase::Response));
     Released { reason: Some(reason), ..refused }
 }
 
@@ -142,13 +203,6 @@ impl<T> Permitted<T> {
         &self.open.judged
     }
 
-    /// Phase 9: what of the upstream's answer the client may have, once that is in the audit.
-    #[must_use]
-    pub fn release(mut self, inbound: &Inbound<'_>, answer: &Answer<'_>) -> Released {
-        let released = self.open.respond(inbound, answer);
-        self.open.settle(Some(answer.status), released)
-    }
-
     /// The answer when there is none to look at.
     #[must_use]
     pub fn fail(mut self, failure: Failure) -> Released {
@@ -161,8 +215,42 @@ impl<T> Permitted<T> {
     }
 }
 
+impl Permitted<Upstream<'static>> {
+    /// Phase 9: what of the upstream's answer the client may have, once that is in the audit.
+    #[must_use]
+    pub fn release(self: Box<Self>, inbound: &Inbound<'_>, answer: &Answer<'_>) -> Releasing {
+        let outcome = self.open.respond(inbound, answer);
+        self.step(outcome, answer)
+    }
+
+    /// Takes what the lookups of [`Releasing::Needs`] brought; one that brought nothing may be left out.
+    pub fn looked_up(&mut self, asked: Vec<Lookup>, fetched: Vec<Fetched>) {
+        self.open.judged.stored.add(asked, fetched);
+    }
+
+    fn step(mut self: Box<Self>, outcome: Outcome, answer: &Answer<'_>) -> Releasing {
+        let mut released = match outcome {
+            Outcome::Release(released) => released,
+            Outcome::Lookup(lookups) => match self.open.judged.stored.wanted(&lookups) {
+                Some(wanted) => return Releasing::Needs(self, wanted),
+                None => refuse(Some(&self.open.snapshot), 502),
+            },
+        };
+        released.dropped = released.dropped.saturating_add(self.open.dropped_before);
+        let further = released.read_on.take().filter(|_| self.open.pages < MAX_READ_ON);
+        if let Some(link) = further.and_then(|url| links::below(&url, answer.upstream_base)) {
+            self.open.pages += 1;
+            self.open.dropped_before = released.dropped;
+            self.open.judged.stored.begin_again();
+            judge::turn_to(&mut self.inner, &link);
+            return Releasing::ReadOn(self);
+        }
+        Releasing::Done(self.open.settle(Some(answer.status), released))
+    }
+}
+
 impl Open {
-    fn respond(&self, inbound: &Inbound<'_>, answer: &Answer<'_>) -> Released {
+    fn respond(&self, inbound: &Inbound<'_>, answer: &Answer<'_>) -> Outcome {
         let origin = self.judged.origin.clone().or_else(|| origin(inbound));
         let headers = self.judged.origin.as_ref().map(|origin| judge::headers_for(origin, inbound.headers));
         let asked = match (&self.judged.origin, &headers) {
@@ -170,9 +258,10 @@ impl Open {
             _ => *inbound,
         };
         let body = asked.body.unwrap_or_default();
-        let request = judge::request(&asked, body, &self.judged.credential, &self.snapshot, self.judged.at);
+        let stored = self.judged.stored.view();
+        let request = judge::request(&asked, body, &self.judged.credential, &self.snapshot, self.judged.at, &stored);
         let mut seal = |link: &str| self.seal(link, answer.upstream_base, origin.as_ref()?);
-        decision::respond(self.snapshot.engine(), &request, &self.judged.decision, answer, &mut seal)
+        engine::respond(self.snapshot.engine(), &request, &self.judged.decision, answer, &mut seal)
     }
 
     fn seal(&self, link: &str, upstream_base: &str, origin: &Origin) -> Option<String> {
@@ -194,15 +283,10 @@ impl Open {
             bytes: u64::try_from(released.body.len()).unwrap_or(u64::MAX),
         };
         self.settled = true;
-        match self.write(outcome) {
+        match self.gateway.write_outcome(&self.judged, outcome) {
             Ok(()) => released,
             Err(Full) => refuse(Some(&self.snapshot), 503),
         }
-    }
-
-    fn write(&self, outcome: OutcomeRecord) -> Result<(), Full> {
-        let now = self.gateway.clock.now();
-        self.gateway.write(&self.judged, now, Record::Outcome(outcome), Room::Outcome)
     }
 }
 
@@ -219,7 +303,7 @@ impl Drop for Open {
             dropped: 0,
             bytes: 0,
         };
-        if self.write(outcome).is_err() {
+        if self.gateway.write_outcome(&self.judged, outcome).is_err() {
             tracing::error!(request_id = %self.judged.request_id, "the outcome of a request that was given up could not be written");
         }
     }

@@ -1,25 +1,30 @@
-//! From a request as it came to its decision.
+//! From a request as it came to its decision, in as many steps as what is stored has to be asked.
 //!
-//! Invariant: one request, one snapshot. The bundle that decides a request also reads its token,
-//! checks its answer, and is named in its audit.
+//! Invariant: one request, one snapshot, one moment. The bundle that decides a request also reads its
+//! token, checks its answer, and is named in its audit, however long the lookups between its steps take.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use policy::Reason;
-use policy::decision::{Action, Decision, Phase, Upstream, Verdict};
+use policy::decision::{Action, Decision, Lookup, Phase, Upstream, Verdict};
 use policy::id::RequestId;
 use policy::operation::Method;
-use policy::request::{Capabilities, Header, Request};
-use policy::settings::{AuditPolicy, ServiceKind};
+use policy::request::{Capabilities, Header, Request, Stored};
+use policy::settings::{AuditPolicy, ServiceKind, Settings};
 
 use crate::Gateway;
+use crate::audit::Room;
 use crate::bearer::Credential;
+use crate::check_token;
 use crate::clock;
+use crate::engine;
 use crate::hash::{hex, sha256};
 use crate::links::{self, Origin};
 use crate::snapshot::Snapshot;
+use crate::stored::{Fetched, Store};
 
 /// A request as the door read it; nothing of it has been decoded.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +45,87 @@ pub struct Inbound<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokenBody;
 
+/// What the door does next on the way to a decision.
+#[derive(Debug)]
+pub enum Judging {
+    /// Nothing: it is decided.
+    Decided(Judged),
+    /// Fetch [`Pending::lookups`] from the upstream, and go on with [`Gateway::judge_on`].
+    Needs(Pending),
+}
+
+/// A request that only what is stored can decide. Nothing of it is in the audit yet; one that is given up writes that itself.
+#[derive(Debug)]
+pub struct Pending {
+    gateway: Arc<Gateway>,
+    asking: Option<Asking>,
+}
+
+impl Pending {
+    /// What to fetch.
+    #[must_use]
+    pub fn lookups(&self) -> &[Lookup] {
+        self.asking.as_ref().map_or(&[], |asking| &asking.lookups)
+    }
+
+    /// The settings of the Service under which it is decided.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Settings> {
+        let snapshot = self.asking.as_ref()?.case.snapshot.as_ref()?;
+        Some(&snapshot.bundle().parts().settings)
+    }
+}
+
+#[cfg(test)]
+impl Pending {
+    /// A request that was judged, turned back into one that asks for this.
+    pub(crate) fn of(gateway: &Arc<Gateway>, judged: Judged, lookups: Vec<Lookup>) -> Self {
+        let Judged { at, request_id, snapshot, credential, decision, method, ip, stored, elapsed, .. } = judged;
+        let case = Case { at, request_id, snapshot, credential, method, ip, stored, elapsed };
+        let decision =
+            Decision { verdict: Verdict::Undecided, action: Action::Lookup(lookups.clone().into()), ..decision };
+        Self { gateway: Arc::clone(gateway), asking: Some(Asking { case, outcome: decision.into(), lookups }) }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(Asking { case, outcome, .. }) = self.asking.take() else { return };
+        let judged = judged(case, outcome);
+        if self.gateway.write_decision(&judged, Room::Denial).is_err() {
+            tracing::error!(request_id = %judged.request_id, "a request that was given up before it was decided could not be written");
+        }
+    }
+}
+
+/// What a step came to: decided, or what is asked, with all that is known so far.
+#[derive(Debug)]
+enum Step {
+    Decided(Judged),
+    Asks(Asking),
+}
+
+#[derive(Debug)]
+struct Asking {
+    case: Case,
+    /// Undecided.
+    outcome: Outcome,
+    lookups: Vec<Lookup>,
+}
+
+/// What stays the same through all steps of one request, and what was gathered in them.
+#[derive(Debug)]
+struct Case {
+    at: DateTime<Utc>,
+    request_id: RequestId,
+    snapshot: Option<Arc<Snapshot>>,
+    credential: Credential,
+    method: String,
+    ip: Option<String>,
+    stored: Store,
+    elapsed: Duration,
+}
+
 /// A request with its decision, not enforced yet.
 #[derive(Debug)]
 pub struct Judged {
@@ -51,10 +137,14 @@ pub struct Judged {
     pub(crate) method: String,
     pub(crate) ip: Option<String>,
     pub(crate) elapsed: Duration,
+    /// What was looked up for it.
+    pub(crate) stored: Store,
     /// The request that a sealed link stands for; none when the client asked for itself.
     pub(crate) origin: Option<Origin>,
     /// SHA-256 of what the decision would send upstream.
     pub(crate) sent: String,
+    /// Whether it asks for the gateway's own keys, which are public.
+    pub(crate) own_keys: bool,
 }
 
 impl Judged {
@@ -64,7 +154,7 @@ impl Judged {
         &self.decision
     }
 
-    /// How long deciding took, without reading the token.
+    /// How long deciding took, without reading the token and without the lookups.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
         self.elapsed
@@ -103,69 +193,96 @@ pub const fn denial(status: u16, reason: Reason, phase: Phase) -> Decision<'stat
 }
 
 /// What one decision came to, before it is put together with the request.
+#[derive(Debug)]
 struct Outcome {
     decision: Decision<'static>,
     elapsed: Duration,
     origin: Option<Origin>,
     sent: String,
+    own_keys: bool,
 }
 
 impl From<Decision<'static>> for Outcome {
     fn from(decision: Decision<'static>) -> Self {
-        Self { decision, elapsed: Duration::ZERO, origin: None, sent: String::new() }
+        Self { decision, elapsed: Duration::ZERO, origin: None, sent: String::new(), own_keys: false }
     }
 }
 
 impl Gateway {
-    /// Decides a request. Nothing is written and nothing is sent: that is for [`Gateway::enforce`].
+    /// Decides a request, as far as that goes without asking the upstream what is stored. Nothing is
+    /// written and nothing is forwarded: that is for [`Gateway::enforce`].
     #[must_use]
-    pub fn judge(&self, inbound: &Inbound<'_>) -> Judged {
+    pub fn judge(self: &Arc<Self>, inbound: &Inbound<'_>) -> Judging {
         let at = self.clock.now();
         let snapshot = self.bundles.current();
-        let (credential, outcome) = match &snapshot {
-            None => (Credential::none(), decision::stale_or_absent().into()),
-            Some(snapshot) => {
-                let credential = self.authenticator.authenticate(snapshot, inbound.headers, at);
-                let outcome = self.outcome(snapshot, &credential, inbound, at);
-                (credential, outcome)
-            }
+        let credential = snapshot
+            .as_ref()
+            .map_or_else(Credential::none, |snapshot| self.authenticator.authenticate(snapshot, inbound.headers, at));
+        let case = Case {
+            at,
+            request_id: clock::request_id(at),
+            snapshot,
+            credential,
+            method: inbound.method.to_owned(),
+            ip: inbound.ip.map(str::to_owned),
+            stored: Store::default(),
+            elapsed: Duration::ZERO,
         };
-        let Outcome { decision, elapsed, origin, sent } = outcome;
-        let (method, ip) = (inbound.method.to_owned(), inbound.ip.map(str::to_owned));
-        let request_id = clock::request_id(at);
-        Judged { at, request_id, snapshot, credential, decision, method, ip, elapsed, origin, sent }
+        self.step(case, inbound)
     }
 
-    fn outcome(
-        &self,
-        snapshot: &Snapshot,
-        credential: &Credential,
-        inbound: &Inbound<'_>,
-        at: DateTime<Utc>,
-    ) -> Outcome {
-        if self.bundles.stale(snapshot, at) {
-            return decision::stale_or_absent().into();
+    /// Goes on with a request, given what its lookups brought; one that brought nothing may be left out.
+    #[must_use]
+    pub fn judge_on(self: &Arc<Self>, mut pending: Pending, inbound: &Inbound<'_>, fetched: Vec<Fetched>) -> Judging {
+        match pending.asking.take() {
+            Some(Asking { mut case, lookups, .. }) => {
+                case.stored.add(lookups, fetched);
+                self.step(case, inbound)
+            }
+            // Only dropping it takes that away.
+            None => self.judge(inbound),
+        }
+    }
+
+    fn step(self: &Arc<Self>, case: Case, inbound: &Inbound<'_>) -> Judging {
+        let outcome = match &case.snapshot {
+            None => engine::stale_or_absent().into(),
+            Some(snapshot) => self.outcome(snapshot, &case, inbound),
+        };
+        match next(case, outcome) {
+            Step::Decided(judged) => Judging::Decided(judged),
+            Step::Asks(asking) => Judging::Needs(Pending { gateway: Arc::clone(self), asking: Some(asking) }),
+        }
+    }
+
+    fn outcome(&self, snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>) -> Outcome {
+        if self.bundles.stale(snapshot, case.at) {
+            return engine::stale_or_absent().into();
         }
         let Ok(body) = inbound.body else { return denial(400, Reason::MalformedBody, Phase::Normalise).into() };
         let service = &snapshot.bundle().parts().service;
-        let follows = service.kind == ServiceKind::Fhirv4 && matches!(inbound.method, "GET" | "HEAD");
-        if let Some(seal) = links::sealed(inbound.target, &service.base_url).filter(|_| follows) {
-            return self.follow(snapshot, credential, inbound, seal, at);
+        let reads = matches!(inbound.method, "GET" | "HEAD");
+        if reads && check_token::asks_for_keys(inbound.target, &service.base_url) {
+            return Outcome { own_keys: true, ..self.own_keys().into() };
         }
-        let (decision, elapsed) = decide(snapshot, &request(inbound, body, credential, snapshot, at));
+        let follows = service.kind == ServiceKind::Fhirv4 && reads;
+        if let Some(seal) = links::sealed(inbound.target, &service.base_url).filter(|_| follows) {
+            return self.follow(snapshot, case, inbound, seal);
+        }
+        let (decision, elapsed) = decide(snapshot, case, inbound, body);
         let sent = sent(&decision);
-        Outcome { decision, elapsed, origin: None, sent }
+        Outcome { decision, elapsed, origin: None, sent, own_keys: false }
+    }
+
+    /// The public half of the key that signs check tokens: the same for everybody.
+    fn own_keys(&self) -> Decision<'static> {
+        let action = Action::Reply(200, self.signer.public_keys().to_owned().into());
+        Decision { action, ..Decision::bare(Verdict::Permit, Phase::Operation) }
     }
 
     /// Decides the request that a sealed link stands for, under the present token.
-    fn follow(
-        &self,
-        snapshot: &Snapshot,
-        credential: &Credential,
-        inbound: &Inbound<'_>,
-        seal: Option<&str>,
-        at: DateTime<Utc>,
-    ) -> Outcome {
+    fn follow(&self, snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>, seal: Option<&str>) -> Outcome {
+        let credential = &case.credential;
         let missing = || denial(404, Reason::NotFound, Phase::Operation).into();
         let Some(seal) = seal else { return denial(400, Reason::MalformedQuery, Phase::Normalise).into() };
         let Some(claims) = credential.claims() else {
@@ -175,11 +292,11 @@ impl Gateway {
         if !inbound.body.unwrap_or_default().is_empty() {
             return denial(400, Reason::MalformedBody, Phase::Normalise).into();
         }
-        let Some(page) = self.links.open_sealed(seal, claims, at.timestamp()) else { return missing() };
+        let Some(page) = self.links.open_sealed(seal, claims, case.at.timestamp()) else { return missing() };
         let headers = headers_for(&page.origin, inbound.headers);
         let again = as_origin(inbound, &page.origin, &headers);
         let body = again.body.unwrap_or_default();
-        let (mut decision, elapsed) = decide(snapshot, &request(&again, body, credential, snapshot, at));
+        let (mut decision, elapsed) = decide(snapshot, case, &again, body);
         let sent = sent(&decision);
         if let Action::Forward(upstream) = &mut decision.action {
             if sent != page.sent {
@@ -187,13 +304,50 @@ impl Gateway {
             }
             turn_to(upstream, &page.link);
         }
-        Outcome { decision, elapsed, origin: Some(page.origin), sent }
+        Outcome { decision, elapsed, origin: Some(page.origin), sent, own_keys: false }
     }
 }
 
-fn decide(snapshot: &Snapshot, request: &Request<'_>) -> (Decision<'static>, Duration) {
+/// Decided, or more is needed; what asks in vain or too often is denied.
+fn next(mut case: Case, mut outcome: Outcome) -> Step {
+    case.elapsed = case.elapsed.saturating_add(outcome.elapsed);
+    if outcome.decision.verdict == Verdict::Undecided {
+        let lookups = match &outcome.decision.action {
+            Action::Lookup(lookups) => case.stored.wanted(lookups),
+            _ => None,
+        };
+        if let Some(lookups) = lookups {
+            return Step::Asks(Asking { case, outcome, lookups });
+        }
+        outcome.decision = unreadable(outcome.decision);
+    }
+    Step::Decided(judged(case, outcome))
+}
+
+fn judged(case: Case, outcome: Outcome) -> Judged {
+    let Case { at, request_id, snapshot, credential, method, ip, stored, elapsed } = case;
+    let Outcome { decision, origin, sent, own_keys, .. } = outcome;
+    Judged { at, request_id, snapshot, credential, decision, method, ip, elapsed, stored, origin, sent, own_keys }
+}
+
+/// The denial of a request that nothing stored could decide.
+fn unreadable(decision: Decision<'static>) -> Decision<'static> {
+    let verdict = Verdict::Deny { status: 502, reason: Reason::ResponseUnreadable };
+    Decision {
+        verdict,
+        action: Action::None,
+        rules: Cow::Borrowed(&[]),
+        obligations: Cow::Borrowed(&[]),
+        entries: Cow::Borrowed(&[]),
+        ..decision
+    }
+}
+
+fn decide(snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>, body: &[u8]) -> (Decision<'static>, Duration) {
     let started = Instant::now();
-    let decision = decision::decide(snapshot.engine(), request);
+    let stored = case.stored.view();
+    let request = request(inbound, body, &case.credential, snapshot, case.at, &stored);
+    let decision = engine::decide(snapshot.engine(), &request);
     (decision, started.elapsed())
 }
 
@@ -204,6 +358,7 @@ pub(crate) fn request<'a>(
     credential: &'a Credential,
     snapshot: &'a Snapshot,
     at: DateTime<Utc>,
+    stored: &'a [Stored<'a>],
 ) -> Request<'a> {
     Request {
         method: inbound.method,
@@ -214,8 +369,7 @@ pub(crate) fn request<'a>(
         capabilities: Capabilities::ALL,
         stale: false,
         now: at.timestamp(),
-        stored: &[],
-        upstream_base: "",
+        stored,
     }
 }
 
@@ -240,7 +394,7 @@ fn sent(decision: &Decision<'_>) -> String {
     hex(&sha256(text.to_string().as_bytes()))
 }
 
-fn turn_to(upstream: &mut Upstream<'_>, link: &str) {
+pub(crate) fn turn_to(upstream: &mut Upstream<'_>, link: &str) {
     let (path, query) = link.split_once('?').unwrap_or((link, ""));
     upstream.path = path.to_owned().into();
     upstream.query = query.to_owned().into();
@@ -248,3 +402,6 @@ fn turn_to(upstream: &mut Upstream<'_>, link: &str) {
     upstream.body = None;
     upstream.headers.to_mut().retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,10 @@
 pub mod audit;
 pub mod bearer;
 pub mod bundles;
+mod check_token;
 pub mod clock;
 pub mod enforce;
+mod engine;
 pub mod enrolment;
 pub mod files;
 pub mod hash;
@@ -16,6 +18,8 @@ mod judge;
 mod jws;
 pub mod links;
 pub mod snapshot;
+mod stored;
+pub mod trial;
 
 use std::fs::File;
 use std::io;
@@ -24,10 +28,13 @@ use std::path::Path;
 use audit::{Recovered, Spool};
 use bearer::Authenticator;
 use bundles::{Bundles, ColdStart};
+use check_token::Signer;
 use clock::Clock;
+pub use engine::{Answer, MAX_BUNDLE_BYTES};
 use enrolment::Enrolment;
-pub use judge::{BrokenBody, Inbound, Judged, denial};
+pub use judge::{BrokenBody, Inbound, Judged, Judging, Pending, denial};
 use links::Links;
+pub use stored::{Fetched, MAX_LOOKUPS};
 
 /// One enforcement point: its clock, its bundle, its audit.
 #[derive(Debug)]
@@ -36,6 +43,7 @@ pub struct Gateway {
     bundles: Bundles,
     authenticator: Authenticator,
     links: Links,
+    signer: Signer,
     spool: Spool,
     /// Held as long as the gateway lives: two of them in one folder would write over each other.
     _lock: File,
@@ -64,8 +72,9 @@ impl Gateway {
         let options = audit::Options { service_id, gateway_id: enrolment.gateway_id, max_bytes: audit_max_bytes };
         let (spool, recovered) = Spool::open(&folder.join("audit"), &options, clock.now())?;
         let links = Links::open(folder, &service_id.to_string())?;
+        let signer = Signer::open(folder, &enrolment.gateway_id.to_string())?;
         let found = Found { bundles: cold_start, audit: recovered };
-        Ok((Self { clock, bundles, authenticator: Authenticator::default(), links, spool, _lock: lock }, found))
+        Ok((Self { clock, bundles, authenticator: Authenticator::default(), links, signer, spool, _lock: lock }, found))
     }
 
     /// Its clock.

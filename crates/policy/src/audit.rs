@@ -52,6 +52,9 @@ pub enum Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRecord {
+    /// Of an entry of a batch: its place, from 0. The batch itself, and every other request, has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u32>,
     /// Who called.
     pub principal: Principal,
     /// SHA-256 of the access token, in hexadecimal.

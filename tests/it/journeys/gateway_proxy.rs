@@ -222,16 +222,33 @@ fn what_a_client_says_of_itself_does_not_reach_the_upstream() {
     let text = format!(
         "GET /fhir/Patient/p1 HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
          x-forwarded-for: 1.2.3.4\r\nforwarded: for=1.2.3.4\r\nx_tenant: 9\r\ncookie: a=b\r\nrange: bytes=0-1\r\n\
-         if-none-match: *\r\naccept-encoding: gzip\r\nte: trailers\r\n\r\n",
+         if-none-match: *\r\naccept-encoding: gzip\r\nte: trailers\r\nfirewarden-check: forged\r\n\r\n",
         world.p1(),
     );
     assert_eq!(send(gateway.address, text.as_bytes()).unwrap().status, 200);
     let saw = world.upstream.saw().pop().unwrap();
     let mut names: Vec<_> = saw.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "host"]);
+    assert_eq!(names, ["accept", "firewarden-check", "host"]);
+    assert_eq!(saw.header("firewarden-check").map(|token| token.split('.').count()), Some(3), "the gateway's own");
     eventually("it is stored", || !world.plane.decisions().is_empty());
     assert_eq!(world.plane.decisions()[0].ip.as_deref(), Some("127.0.0.1"), "E11: the peer, not a header");
+}
+
+#[test]
+fn k36_a_denied_caller_gets_a_check_token_but_with_the_not_found_answer() {
+    let (world, gateway) = World::running(&[]);
+    assert!(get(&gateway, "/fhir/Patient/p2", &world.p1()).header("firewarden-check").is_some());
+    for target in ["/fhir/Observation/o2", "/fhir/Observation/none"] {
+        let got = get(&gateway, target, &world.p1());
+        assert_eq!((got.status, got.header("firewarden-check")), (404, None), "{target}");
+    }
+    let outsider = ask(gateway.address, "GET", "/fhir/Patient/p2", None, "");
+    assert_eq!((outsider.status, outsider.header("firewarden-check")), (401, None));
+    let keys = ask(gateway.address, "GET", "/fhir/.well-known/firewarden/gateway-keys", None, "");
+    assert_eq!((keys.status, keys.header("content-type")), (200, Some("application/jwk-set+json")));
+    assert_eq!(keys.json()["keys"][0]["crv"], "Ed25519");
+    assert!(world.upstream.saw().iter().all(|saw| !saw.target.contains("well-known")));
 }
 
 #[test]

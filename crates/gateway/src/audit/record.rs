@@ -6,6 +6,7 @@ use policy::audit::{DecisionRecord, Effect, MAX_FIELD_BYTES, MAX_NAMES, Principa
 use policy::bundle::Bundle;
 use policy::claims::Claims;
 use policy::decision::{Decision, Related, Verdict};
+use policy::operation::Operation;
 
 use crate::bearer::Credential;
 
@@ -24,9 +25,23 @@ pub struct Seen<'a> {
     pub micros: u64,
 }
 
-/// The record of one decision.
+/// The records of one decision: of the request, and of each entry of a batch after it.
 #[must_use]
-pub fn decision(decision: &Decision, seen: &Seen<'_>) -> DecisionRecord {
+pub fn decisions(decision: &Decision<'_>, seen: &Seen<'_>) -> Vec<DecisionRecord> {
+    let entries = decision.entries.iter().zip(0..).map(|(one, index)| entry(index, one, seen));
+    std::iter::once(of_request(decision, seen)).chain(entries).collect()
+}
+
+/// The method of an entry is that of its operation; `-` where none was found.
+fn entry(index: u32, decision: &Decision<'_>, seen: &Seen<'_>) -> DecisionRecord {
+    let found = decision.operation.and_then(|index| operation_at(index, seen.bundle));
+    let method = found.map_or("-", |operation| operation.method.as_str());
+    // The time is that of the whole batch, and stands in its own record.
+    let seen = Seen { method, micros: 0, ..*seen };
+    DecisionRecord { entry: Some(index), ..of_request(decision, &seen) }
+}
+
+fn of_request(decision: &Decision<'_>, seen: &Seen<'_>) -> DecisionRecord {
     let (effect, status) = match decision.verdict {
         Verdict::Permit => (Effect::Permit, None),
         Verdict::Deny { status, .. } => (Effect::Deny, Some(status)),
@@ -35,6 +50,7 @@ pub fn decision(decision: &Decision, seen: &Seen<'_>) -> DecisionRecord {
     };
     let claims = seen.credential.claims();
     DecisionRecord {
+        entry: None,
         principal: claims.map_or_else(anonymous, principal),
         token_hash: seen.credential.token_hash.clone(),
         ip: seen.ip.map(cut),
@@ -73,12 +89,16 @@ fn principal(claims: &Claims) -> Principal {
     }
 }
 
-fn operation(decision: &Decision, bundle: Option<&Bundle>) -> Option<String> {
-    let index = usize::try_from(decision.operation?).ok()?;
-    bundle?.parts().operations.get(index).map(|operation| cut(&operation.template.to_string()))
+fn operation(decision: &Decision<'_>, bundle: Option<&Bundle>) -> Option<String> {
+    operation_at(decision.operation?, bundle).map(|operation| cut(&operation.template.to_string()))
 }
 
-fn related(one: &Related) -> String {
+fn operation_at(index: u32, bundle: Option<&Bundle>) -> Option<&Operation> {
+    bundle?.parts().operations.get(usize::try_from(index).ok()?)
+}
+
+/// The verdict on one include: `permit _include=Observation:subject Patient`.
+pub(crate) fn related(one: &Related<'_>) -> String {
     let verdict = if one.permit { "permit" } else { "deny" };
     format!("{verdict} {} {}", one.via, one.resource_type)
 }

@@ -155,6 +155,11 @@ impl Spool {
     ///
     /// `Err` says that the request may not go on: there is no room, and the policy is to lose nothing.
     pub fn append(&self, said: Said, policy: AuditPolicy, room: Room) -> Result<(), Full> {
+        self.shared.append(vec![said], policy, room)
+    }
+
+    /// Appends the entries of one request, with nothing between them; `room` is for all of them together.
+    pub fn append_all(&self, said: Vec<Said>, policy: AuditPolicy, room: Room) -> Result<(), Full> {
         self.shared.append(said, policy, room)
     }
 
@@ -182,18 +187,26 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, said: Said, policy: AuditPolicy, room: Room) -> Result<(), Full> {
+    fn append(&self, all: Vec<Said>, policy: AuditPolicy, room: Room) -> Result<(), Full> {
         let mut state = self.lock();
         if room == Room::Outcome {
             state.open = state.open.saturating_sub(1);
         }
-        let written = self.has_room(&state, policy, room) && self.write(&mut state, said).is_ok();
-        match (written, policy) {
-            (true, _) => {}
-            (false, AuditPolicy::NeverLose) => return Err(Full),
-            (false, AuditPolicy::KeepDenials | AuditPolicy::BestEffort) => {
-                state.lost += 1;
-                state.lost_in_all += 1;
+        let mut lost = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        if self.has_room(&state, policy, room, lost) {
+            for said in all {
+                if self.write(&mut state, said).is_err() {
+                    break;
+                }
+                lost -= 1;
+            }
+        }
+        match (lost, policy) {
+            (0, _) => {}
+            (_, AuditPolicy::NeverLose) => return Err(Full),
+            (lost, AuditPolicy::KeepDenials | AuditPolicy::BestEffort) => {
+                state.lost += lost;
+                state.lost_in_all += lost;
             }
         }
         if room == Room::Permit {
@@ -202,8 +215,10 @@ impl Shared {
         Ok(())
     }
 
-    fn has_room(&self, state: &State, policy: AuditPolicy, room: Room) -> bool {
-        let set_aside = state.open.saturating_mul(OUTCOME_BYTES);
+    fn has_room(&self, state: &State, policy: AuditPolicy, room: Room, entries: u64) -> bool {
+        // Beside the first one, each entry of a batch takes about as much as two outcomes.
+        let more = entries.saturating_sub(1).saturating_mul(2);
+        let set_aside = state.open.saturating_add(more).saturating_mul(OUTCOME_BYTES);
         let used = state.bytes();
         let limit = self.options.max_bytes;
         match room {

@@ -1,6 +1,7 @@
 //! What is forwarded was permitted and is on record; what was forwarded gets an outcome, come what may.
 
 use policy::audit::{Effect, Entry, OutcomeRecord, Record};
+use policy::bundle::Parts;
 use policy::id::RoleId;
 use policy::operation::{Method, Operation};
 use policy::request::Header;
@@ -13,8 +14,13 @@ use testkit::jws::SigningKey;
 use uuid::Uuid;
 
 use super::*;
+use crate::Judging;
 use crate::clock::Clock;
 use crate::enrolment::Enrolment;
+
+mod batches;
+mod check_tokens;
+mod steps;
 
 const BASE: &str = "https://api.example/v1";
 
@@ -27,6 +33,11 @@ struct Fixture {
 impl Fixture {
     /// A plain Service whose token may read things, its bundle in force.
     fn new(audit_max_bytes: u64) -> Self {
+        Self::with_parts(audit_max_bytes, |_| {})
+    }
+
+    /// The same, with something else in its bundle.
+    fn with_parts(audit_max_bytes: u64, change: impl FnOnce(&mut Parts)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (token_key, bundle_key) = (SigningKey::es256("t1"), SigningKey::ed25519("b1"));
         let now = Clock::start().now().timestamp();
@@ -35,7 +46,9 @@ impl Fixture {
         let template = "/things/{id}".parse().unwrap();
         parts.operations =
             vec![Operation { method: Method::Get, template, fhir: None, query: Vec::new(), headers: Vec::new() }];
-        parts.roles = vec![Role { id: role, name: "reader".into(), operations: vec![0] }];
+        parts.roles =
+            vec![Role { id: role, name: "reader".into(), operations: vec![0], fields: Vec::new(), condition: None }];
+        change(&mut parts);
         let account = parts.service.account_id;
         let published = Published::new(parts, 1, None, now);
         let bundles_folder = folder.path().join("bundles");
@@ -57,7 +70,15 @@ impl Fixture {
     }
 
     fn ask(&self, target: &str) -> Enforced {
-        self.with(target, |inbound| self.gateway.enforce(self.gateway.judge(inbound)))
+        self.with(target, |inbound| self.gateway.enforce(self.judged(inbound)))
+    }
+
+    /// A request that needs no lookup, judged.
+    fn judged(&self, inbound: &Inbound<'_>) -> Judged {
+        match self.gateway.judge(inbound) {
+            Judging::Decided(judged) => judged,
+            Judging::Needs(pending) => panic!("not decided: {pending:?}"),
+        }
     }
 
     fn with<T>(&self, target: &str, run: impl FnOnce(&Inbound<'_>) -> T) -> T {
@@ -69,7 +90,7 @@ impl Fixture {
         run(&Inbound { method: "GET", target, headers: &headers, body: Ok(b""), ip: Some("127.0.0.1") })
     }
 
-    fn forwarded(&self) -> Box<Permitted<Upstream>> {
+    fn forwarded(&self) -> Box<Permitted<Upstream<'static>>> {
         match self.ask("/v1/things/1") {
             Enforced::Forward(permitted) => permitted,
             Enforced::Answer(answer) => panic!("not forwarded: {answer:?}"),
@@ -93,6 +114,13 @@ impl Fixture {
     }
 }
 
+fn done(releasing: Releasing) -> Released {
+    match releasing {
+        Releasing::Done(released) => released,
+        other => panic!("not released: {other:?}"),
+    }
+}
+
 fn ok<'a>(body: &'a [u8], headers: &'a [Header<'a>]) -> Answer<'a> {
     Answer { status: 200, headers, body, upstream_base: "http://up" }
 }
@@ -106,8 +134,8 @@ fn a_permit_is_on_record_before_it_is_handed_out_and_its_outcome_before_the_answ
     assert!(
         matches!(&entries[..], [Entry { record: Record::Decision(decision), .. }] if decision.effect == Effect::Permit)
     );
-    let released = fixture.with("/v1/things/1", |inbound| permitted.release(inbound, &ok(b"{}", &[])));
-    assert_eq!((released.status, &released.body[..]), (200, &b"{}"[..]));
+    let released = fixture.with("/v1/things/1", |inbound| done(permitted.release(inbound, &ok(b"{}", &[]))));
+    assert_eq!((released.status, released.body.bytes(b"{}")), (200, b"{}".to_vec()));
     let outcome = fixture.outcome();
     assert_eq!((outcome.status, outcome.upstream_status, outcome.bytes), (200, Some(200), 2));
 }
@@ -141,7 +169,7 @@ fn a_body_that_broke_off_is_a_denial_on_record() {
     let fixture = Fixture::new(1 << 30);
     let enforced = fixture.with("/v1/things/1", |inbound| {
         let broken = Inbound { body: Err(crate::BrokenBody), ..*inbound };
-        fixture.gateway.enforce(fixture.gateway.judge(&broken))
+        fixture.gateway.enforce(fixture.judged(&broken))
     });
     assert!(matches!(enforced, Enforced::Answer(answer) if answer.status == 400));
     assert_eq!(fixture.entries().len(), 1);

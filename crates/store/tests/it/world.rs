@@ -268,6 +268,7 @@ pub(crate) fn decision(database: &Database, gateway: &Gateway, seq: u64) -> Entr
         bundle_version: Some(1),
         prev_hash: "0".repeat(64),
         record: Record::Decision(Box::new(DecisionRecord {
+            entry: None,
             principal: Principal {
                 kind: "key".into(),
                 id: Some("key_x".into()),
