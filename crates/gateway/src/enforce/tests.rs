@@ -35,7 +35,8 @@ impl Fixture {
         let template = "/things/{id}".parse().unwrap();
         parts.operations =
             vec![Operation { method: Method::Get, template, fhir: None, query: Vec::new(), headers: Vec::new() }];
-        parts.roles = vec![Role { id: role, name: "reader".into(), operations: vec![0] }];
+        parts.roles =
+            vec![Role { id: role, name: "reader".into(), operations: vec![0], condition: None, fields: vec![] }];
         let account = parts.service.account_id;
         let published = Published::new(parts, 1, None, now);
         let bundles_folder = folder.path().join("bundles");
@@ -69,7 +70,7 @@ impl Fixture {
         run(&Inbound { method: "GET", target, headers: &headers, body: Ok(b""), ip: Some("127.0.0.1") })
     }
 
-    fn forwarded(&self) -> Box<Permitted<Upstream>> {
+    fn forwarded(&self) -> Box<Permitted<Upstream<'static>>> {
         match self.ask("/v1/things/1") {
             Enforced::Forward(permitted) => permitted,
             Enforced::Answer(answer) => panic!("not forwarded: {answer:?}"),
@@ -107,7 +108,7 @@ fn a_permit_is_on_record_before_it_is_handed_out_and_its_outcome_before_the_answ
         matches!(&entries[..], [Entry { record: Record::Decision(decision), .. }] if decision.effect == Effect::Permit)
     );
     let released = fixture.with("/v1/things/1", |inbound| permitted.release(inbound, &ok(b"{}", &[])));
-    assert_eq!((released.status, &released.body[..]), (200, &b"{}"[..]));
+    assert_eq!((released.status, released.body.bytes(b"{}")), (200, b"{}".to_vec()));
     let outcome = fixture.outcome();
     assert_eq!((outcome.status, outcome.upstream_status, outcome.bytes), (200, Some(200), 2));
 }
