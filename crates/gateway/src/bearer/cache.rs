@@ -31,13 +31,14 @@ pub struct Verified {
     pub(super) version: u64,
     /// The key that verified it.
     pub(super) print: [u8; 32],
-    pub(super) verified_at: i64,
+    /// When its signature was last computed.
+    pub(super) checked_at: i64,
 }
 
 impl Verified {
     /// Whether its signature need not be computed again.
     pub(super) const fn counts(&self, now: i64) -> bool {
-        now.saturating_sub(self.verified_at) < LIFE_SECONDS && now < self.claims.exp
+        now.saturating_sub(self.checked_at) < LIFE_SECONDS && now < self.claims.exp
     }
 
     /// What it takes to remember it, near enough to bound memory by.
@@ -139,7 +140,7 @@ mod tests {
             "iss": "i", "sub": "s".repeat(text), "aud": "a", "exp": exp, "nbf": 0, "iat": 0, "jti": "", "token_kind": "key",
         });
         let claims = serde_json::from_value(claims).unwrap();
-        Arc::new(Verified { claims, issuer: 0, version: 1, print: [0; 32], verified_at: 0 })
+        Arc::new(Verified { claims, issuer: 0, version: 1, print: [0; 32], checked_at: 0 })
     }
 
     /// Names of tokens that all fall into one shard.

@@ -50,8 +50,8 @@ pub(super) fn verify(
     if revocation::revoked(&parts.revocations, &claims) {
         return Err(Reason::Revoked);
     }
-    let verified_at = still.map_or(seconds, |known| known.verified_at);
-    Ok(Verified { claims, issuer: index, version: snapshot.manifest().version, print: key.print, verified_at })
+    let checked_at = still.map_or(seconds, |known| known.checked_at);
+    Ok(Verified { claims, issuer: index, version: snapshot.manifest().version, print: key.print, checked_at })
 }
 
 /// Whether a token with these times is in force.

@@ -82,7 +82,7 @@ fn a_token_that_verified_before_is_verified_anew_whatever_the_budget() {
     assert_eq!(fixture.ask(&snapshot, &fresh, NOW + 290).refusal(), Some(Reason::Internal));
     // A clock that stands still refills nothing, and 300 s after NOW the known one is due.
     let late = fixture.ask(&snapshot, &known, NOW + 300);
-    assert_eq!((late.refusal(), late.verified().unwrap().verified_at), (None, NOW + 300));
+    assert_eq!((late.refusal(), late.verified().unwrap().checked_at), (None, NOW + 300));
 }
 
 #[test]

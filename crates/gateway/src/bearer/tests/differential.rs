@@ -88,10 +88,10 @@ fn mutated(world: &World, mutation: &Mutation) -> Vec<u8> {
     let signed = |header: &Value, claims: &Value| {
         key.sign_raw(header.to_string().as_bytes(), claims.to_string().as_bytes()).into_bytes()
     };
-    let headed = |name: &str, value: Value| {
-        let mut header = key.header("at+jwt");
-        header[name] = value;
-        signed(&header, &claims())
+    let under = |name: &str, value: Value| {
+        let mut own = key.header("at+jwt");
+        own[name] = value;
+        signed(&own, &claims())
     };
     let mut token = world.fixture.token(&claims()).into_bytes();
     match mutation {
@@ -108,9 +108,9 @@ fn mutated(world: &World, mutation: &Mutation) -> Vec<u8> {
             parts[*part] = format!("{before}{}{after}", parts[*part]);
             token = parts.join(".").into_bytes();
         }
-        Mutation::Algorithm(name) => token = headed("alg", json!(name)),
-        Mutation::Kid(kid) => token = headed("kid", json!(kid)),
-        Mutation::Header(name, value) => token = headed(name, value.clone()),
+        Mutation::Algorithm(name) => token = under("alg", json!(name)),
+        Mutation::Kid(kid) => token = under("kid", json!(kid)),
+        Mutation::Header(name, value) => token = under(name, value.clone()),
         Mutation::Claim(name, value) => token = signed(&key.header("at+jwt"), &with(name, value.clone())),
         Mutation::Stranger => token = world.stranger.sign("at+jwt", &claims()).into_bytes(),
         Mutation::Hmac(name) => {
