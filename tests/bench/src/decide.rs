@@ -85,6 +85,8 @@ fn measure(engine: &Engine, case: &Case, roles: u32) -> Figure {
         caller: Caller::Verified(&claims, &issuer),
         capabilities: Capabilities::ALL,
         stale: false,
+        now: 1_800_000_000,
+        stored: &[],
     };
     let decision = decide(engine, &request);
     assert_eq!(decision.permits(), case.permit, "{}: {decision:?}", case.what);
@@ -106,6 +108,8 @@ fn engine(roles: u32) -> Engine {
             operations.dedup();
             operations
         },
+        condition: None,
+        fields: Vec::new(),
     };
     let source = Source {
         service: bundle::Service {
@@ -175,6 +179,8 @@ fn claims(scope: &str, roles: u32) -> Claims {
         patient: Some("ME".to_owned()),
         fhir_user: None,
         act: None,
+        tags: std::collections::BTreeMap::new(),
+        clearance: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `scripts/bench NAME [--json]`: what it costs, beside what it must not cost.
 
+mod bearer;
 mod decide;
 mod http;
 mod import;
@@ -10,6 +11,7 @@ mod tokens;
 use std::process::ExitCode;
 
 const NAMES: &[(&str, &str)] = &[
+    ("bearer", "a token at a gateway: seen before among 50,000, and not seen before"),
     ("decide", "a decision in this process, from raw request to answer (K38)"),
     ("import", "a document, from bytes to operations, types and findings"),
     ("tokens", "POST /v1/token at a real control plane: latency, CPU time, rate"),
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let as_json = arguments.iter().any(|one| one == "--json");
     let name = arguments.iter().find(|one| !one.starts_with("--")).map(String::as_str);
     let mut figures = match name {
+        Some("bearer") => bearer::figures(),
         Some("decide") => decide::figures(),
         Some("import") => import::figures(),
         Some("tokens") => tokens::figures(),
