@@ -1,7 +1,5 @@
 //! A token at a gateway: one that was seen before among 50,000 others, and one that was not, beside the bare signature.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -115,16 +113,15 @@ impl World {
 fn seen(world: &World, tokens: &[Token]) -> Vec<Figure> {
     let authenticator = Authenticator::default();
     assert!(tokens.iter().all(|token| world.ask(&authenticator, token)), "every token counts");
-    let (mut samples, mut allocated, mut place) = (Vec::with_capacity(SEEN), 0, 0);
+    let (mut samples, mut place) = (Vec::with_capacity(SEEN), 0);
     let mut request = Token { field: String::new(), signature: Vec::new() };
     for _ in 0..SEEN {
         place = (place + 20_011) % tokens.len();
         // The door has just read the header from its socket; what is cold is what the gateway remembers.
         request.field.clone_from(&tokens[place].field);
-        let (before, from) = (ALLOCATIONS.get(), Instant::now());
+        let from = Instant::now();
         let counts = world.ask(&authenticator, &request);
         samples.push(micros(from.elapsed()));
-        allocated += ALLOCATIONS.get() - before;
         assert!(counts);
     }
     let bytes = tokens.iter().map(|token| token.field.len()).sum::<usize>() / tokens.len();
@@ -133,7 +130,6 @@ fn seen(world: &World, tokens: &[Token]) -> Vec<Figure> {
     vec![
         Figure::of(format!("seen among 50,000, {bytes} bytes, hash included"), "µs", samples, None),
         Figure::of("  its median", "µs", vec![median], Some(SEEN_MICROS)),
-        Figure::of("  its allocations, all together", "", vec![allocated as f64], Some(0.0)),
     ]
 }
 
@@ -197,27 +193,4 @@ fn bundle(pair: &EcdsaKeyPair) -> Bundle {
         security_resources: Vec::new(),
     })
     .expect("a bundle")
-}
-
-thread_local! {
-    /// How often this thread has asked for memory.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
 }
