@@ -13,7 +13,7 @@ pub(crate) const FHIR_JSON: &[u8] = b"application/fhir+json; charset=utf-8";
 
 /// The answer for a denial: an OperationOutcome in a FHIR Service, `{code, message}` in a plain one.
 ///
-/// It tells what the status tells, and nothing of why. A 401 has `WWW-Authenticate: Bearer`, with
+/// It tells what the status tells, and nothing of why. A 401 has `WWW-Authenticate: Bearer` (and `Basic` where it is on), with
 /// `error="invalid_token"` unless there was no token (RFC 6750 section 3).
 #[must_use]
 pub fn refuse(engine: Option<&Engine>, decision: &Decision<'_>) -> Released {
@@ -47,6 +47,10 @@ pub(crate) fn refused(engine: Option<&Engine>, status: u16, reason: Reason) -> R
     if status == 401 {
         let challenge: &[u8] = if reason == Reason::NoToken { b"Bearer" } else { b"Bearer error=\"invalid_token\"" };
         headers.push(("www-authenticate".to_owned(), challenge.to_vec()));
+        if engine.is_some_and(|engine| engine.settings().basic.is_some()) {
+            let basic = b"Basic realm=\"fhir\", charset=\"UTF-8\"";
+            headers.push(("www-authenticate".to_owned(), basic.to_vec()));
+        }
     }
     headers.extend(private());
     Released { status, headers, body: body.into(), reason: Some(reason), released: 0, dropped: 0 , read_on: None}

@@ -268,6 +268,21 @@ impl Rule {
 }
 
 impl Grants {
+    /// About how much memory they hold beside themselves, for whoever remembers many.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let rules = self.list.iter().chain(&self.waiting);
+        let operations = |operations: &Operations| size_of_val(operations.on.as_slice());
+        let rule = |rule: &Rule| {
+            let own = if let Gives::Operations(own) = &rule.gives { operations(own) } else { 0 };
+            let constraints = rule.constraints.iter().map(|one| size_of_val(one) + one.name.len() + one.value.len());
+            let within = rule.within.iter().map(|one| size_of_val(one) + operations(one));
+            size_of_val(rule) + rule.name.len() + own + constraints.sum::<usize>() + within.sum::<usize>()
+        };
+        let tags = self.tags.iter().map(|(key, values)| key.len() + values.iter().map(String::len).sum::<usize>());
+        rules.map(rule).sum::<usize>() + 2 * self.patient_reference.len() + tags.sum::<usize>()
+    }
+
     /// Whether a rule of them has a `where`.
     pub(crate) fn has_conditions(&self, engine: &Engine) -> bool {
         self.list.iter().any(|rule| rule.condition(engine).is_some())

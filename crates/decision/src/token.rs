@@ -43,6 +43,8 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
         Some(Reason::NoToken) if is_development(engine, request.now) && plain && call.path.is_some() => {
             Ok(Entry::Development)
         }
+        // Nothing was learnt about the credentials: the caller may come again with the same.
+        Some(Reason::Internal) => Err(Denial::new(Phase::Token, Reason::Internal).with_status(503)),
         Some(reason @ Reason::TwoCredentials) => Err(Denial::new(Phase::Token, reason)),
         Some(reason) => Err(Denial::new(Phase::Token, reason).with_status(401)),
     }

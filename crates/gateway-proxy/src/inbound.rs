@@ -26,10 +26,12 @@ pub(crate) struct Received {
     headers: Vec<(String, Vec<u8>)>,
     body: Result<Bytes, BrokenBody>,
     ip: Option<String>,
+    /// The upstream's own base URL.
+    upstream_base: String,
 }
 
 impl Received {
-    pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Self {
+    pub(crate) async fn read(request: &HttpRequest, payload: Payload, upstream_base: &str) -> Self {
         let headers = request.headers().iter();
         Self {
             method: request.method().as_str().to_owned(),
@@ -37,6 +39,7 @@ impl Received {
             headers: headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned())).collect(),
             body: if has_no_end(request) { Err(BrokenBody) } else { body(payload).await },
             ip: request.peer_addr().map(|peer| peer.ip().to_string()),
+            upstream_base: upstream_base.to_owned(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Received {
             headers: &headers,
             body: self.body.as_deref().map_err(|broken| *broken),
             ip: self.ip.as_deref(),
+            upstream_base: &self.upstream_base,
         })
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Proxy {
 /// Serves one request.
 pub(crate) async fn handle(proxy: Data<Proxy>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
-    let received = Arc::new(Received::read(&request, payload).await);
+    let received = Arc::new(Received::read(&request, payload, proxy.upstream.base()).await);
     let mut budget = Budget::new(&proxy.upstream);
     let Some(judged) = judge(&proxy, &received, &mut budget).await else { return failed() };
     metrics::decided(&judged);

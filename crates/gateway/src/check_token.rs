@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::audit::record;
 use crate::clock::random;
 use crate::files;
-use crate::hash::{sha256, unhex};
+use crate::hash::sha256;
 use crate::judge::Judged;
 use crate::links;
 use crate::snapshot::Snapshot;
@@ -133,7 +133,7 @@ impl Signer {
     }
 
     fn sign(&self, judged: &Judged, snapshot: &Snapshot, now: i64, check: &Map<String, Value>) -> String {
-        let hash = judged.credential.token_hash.as_deref().and_then(unhex);
+        let hash = judged.credential.token_hash;
         let mut claims = json!({
             "iss": self.issuer,
             "aud": snapshot.bundle().parts().service.base_url,

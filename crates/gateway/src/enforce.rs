@@ -261,7 +261,9 @@ impl Open {
         let stored = self.judged.stored.view();
         let request = judge::request(&asked, body, &self.judged.credential, &self.snapshot, self.judged.at, &stored);
         let mut seal = |link: &str| self.seal(link, answer.upstream_base, origin.as_ref()?);
-        engine::respond(self.snapshot.engine(), &request, &self.judged.decision, answer, &mut seal)
+        engine::with_grants(&self.snapshot, &self.judged.credential, |grants| {
+            engine::respond(self.snapshot.engine(), &request, grants, answer, &mut seal)
+        })
     }
 
     fn seal(&self, link: &str, upstream_base: &str, origin: &Origin) -> Option<String> {

@@ -1,35 +1,38 @@
 //! The one place where the gateway asks the decision point.
 
-use policy::decision::{Decision, Lookup, Released};
-use policy::request::Request;
+use policy::decision::{Decision, Released};
+use policy::request::{Caller, Request};
 
-pub(crate) use decision::Engine;
+use crate::bearer::Credential;
+use crate::snapshot::Snapshot;
+
+pub(crate) use decision::{Engine, Grants, Outcome};
 pub use decision::{Answer, MAX_BUNDLE_BYTES};
 
-/// What phase 9 made of an answer.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The client may have this.
-    Release(Released),
-    /// Only what is stored can tell: fetch these, and ask again about the same answer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the decision point of today asks for nothing in phase 9"))]
-    Lookup(Vec<Lookup>),
+/// What a caller's credentials give in this bundle: of a token, what was worked out when it was verified.
+pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work: impl FnOnce(&Grants) -> T) -> T {
+    match (credential.caller(snapshot.bundle()), credential.verified()) {
+        (Caller::Verified(..), Some(verified)) if verified.version == snapshot.manifest().version => {
+            work(&verified.grants)
+        }
+        (caller, _) => work(&Grants::new(snapshot.engine(), &caller)),
+    }
 }
 
-/// Decides one request.
-pub(crate) fn decide(engine: &Engine, request: &Request<'_>) -> Decision<'static> {
-    decision::decide(engine, request).into_owned()
+/// Decides one request of a caller with these grants.
+pub(crate) fn decide(engine: &Engine, request: &Request<'_>, grants: &Grants) -> Decision<'static> {
+    decision::decide(engine, request, grants, &decision::Arena::new()).into_owned()
 }
 
-/// Phase 9, for an answer to a request that was permitted by this decision.
+/// Phase 9, for an answer to a request that was permitted.
 pub(crate) fn respond(
     engine: &Engine,
     request: &Request<'_>,
-    decision: &Decision<'_>,
+    grants: &Grants,
     answer: &Answer<'_>,
     seal: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Outcome {
-    Outcome::Release(decision::respond(engine, request, decision, answer, seal))
+    decision::respond(engine, request, grants, answer, seal)
 }
 
 /// The closed answer for a denial.

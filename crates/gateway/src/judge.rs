@@ -39,6 +39,8 @@ pub struct Inbound<'a> {
     pub body: Result<&'a [u8], BrokenBody>,
     /// The peer's address.
     pub ip: Option<&'a str>,
+    /// The upstream's own base URL, without a trailing slash.
+    pub upstream_base: &'a str,
 }
 
 /// The body ended early, was coded wrongly, came too slowly, or has no end.
@@ -347,7 +349,9 @@ fn decide(snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>, body: &[u8]) 
     let started = Instant::now();
     let stored = case.stored.view();
     let request = request(inbound, body, &case.credential, snapshot, case.at, &stored);
-    let decision = engine::decide(snapshot.engine(), &request);
+    let decision = engine::with_grants(snapshot, &case.credential, |grants| {
+        engine::decide(snapshot.engine(), &request, grants)
+    });
     (decision, started.elapsed())
 }
 
@@ -370,6 +374,7 @@ pub(crate) fn request<'a>(
         stale: false,
         now: at.timestamp(),
         stored,
+        upstream_base: inbound.upstream_base,
     }
 }
 
@@ -384,7 +389,7 @@ pub(crate) fn headers_for<'a>(origin: &Origin, headers: &[Header<'a>]) -> Vec<He
 /// The first request of a chain of pages, with the present headers.
 pub(crate) fn as_origin<'a>(inbound: &Inbound<'a>, origin: &'a Origin, headers: &'a [Header<'a>]) -> Inbound<'a> {
     let body = Ok(origin.form.as_deref().unwrap_or("").as_bytes());
-    Inbound { method: &origin.method, target: &origin.target, headers, body, ip: inbound.ip }
+    Inbound { method: &origin.method, target: &origin.target, headers, body, ..*inbound }
 }
 
 /// What the decision sends upstream, as one hash: the same only if method, path, query and form are.

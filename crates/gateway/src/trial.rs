@@ -18,7 +18,7 @@ use policy::request::{Caller, Request};
 use serde_json::{Map, Value, json};
 
 pub use crate::check_token::phases;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Grants};
 use crate::files;
 use crate::json as strict;
 
@@ -89,7 +89,7 @@ impl Trial {
     /// Decides one request, as a gateway in front of the Service would.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision<'static> {
-        engine::decide(&self.engine, request)
+        engine::decide(&self.engine, request, &Grants::new(&self.engine, &request.caller))
     }
 
     /// The caller that these claims speak for.
@@ -108,7 +108,9 @@ impl Trial {
         }
         let payload = token.trim().split('.').nth(1).ok_or_else(|| wrong("it is not a JWT"))?;
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| wrong("the JWT's payload is not base64url"))?;
-        self.read(&strict::object(&payload).ok_or_else(|| wrong("the JWT's payload is not a JSON object"))?)
+        let no_object = || wrong("the JWT's payload is not a JSON object");
+        strict::object(&payload).ok_or_else(no_object)?;
+        self.read(&serde_json::from_slice(&payload).map_err(|_| no_object())?)
     }
 
     /// The claims in this JSON. What is left out is filled in: the Service's first issuer, its own Account, its base as

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, AuditId, GatewayId, RequestId, ServiceId};
+use crate::id::{AccountId, AuditId, GatewayId, KeyId, RequestId, ServiceId};
 use crate::reason::Reason;
 
 /// The most entries that one shipment holds.
@@ -19,9 +19,9 @@ pub const MAX_NAMES: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
-    /// `key`, `assumed_role`, `user`, `foreign`; `anonymous` when no token counted.
+    /// `key`, `assumed_role`, `user`, `foreign`; `anonymous` when no credential counted. Basic credentials are a `key`.
     pub kind: String,
-    /// The token's `sub`.
+    /// The token's `sub`, or the Key of Basic credentials.
     pub id: Option<String>,
     /// The Account that the caller belongs to.
     pub account_id: Option<AccountId>,
@@ -31,6 +31,9 @@ pub struct Principal {
     pub act: Option<String>,
     /// The Account of who really calls.
     pub act_account_id: Option<AccountId>,
+    /// The Key of the Basic credentials, where they came beside a token (I01); alone they are the principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basic_key_id: Option<KeyId>,
 }
 
 /// What an entry is about.

@@ -1,6 +1,7 @@
 //! `scripts/bench NAME [--json]`: what it costs, beside what it must not cost.
 
 mod allocations;
+mod bearer;
 mod decide;
 mod draws;
 mod http;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 const NAMES: &[(&str, &str)] = &[
     ("decide", "a decision in this process, from raw request to answer (K38); the bare role question, with peers"),
+    ("bearer", "a token at a gateway: seen before among 50,000, and not seen before"),
     ("import", "a document, from bytes to operations, types and findings"),
     ("memory", "an engine with 10,000 roles: its bytes"),
     ("swap", "a bundle of 10,000 roles: verify, decode, swap; and decisions meanwhile"),
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let name = arguments.iter().find(|one| !one.starts_with("--")).map(String::as_str);
     let mut figures = match name {
         Some("decide") => decide::figures().into_iter().chain(role_question::figures()).collect(),
+        Some("bearer") => bearer::figures(),
         Some("import") => import::figures(),
         Some("memory") => memory::figures(),
         Some("swap") => swap::figures(),

@@ -107,6 +107,7 @@ impl Call {
             stale: false,
             now,
             stored,
+            upstream_base: "",
         }
     }
 }

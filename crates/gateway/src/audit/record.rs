@@ -3,12 +3,14 @@
 //! Invariant: names only. No token, no query value, no body, and no path as it came is ever copied.
 
 use policy::audit::{DecisionRecord, Effect, MAX_FIELD_BYTES, MAX_NAMES, Principal};
+use policy::basic::BasicKey;
 use policy::bundle::Bundle;
-use policy::claims::Claims;
+use policy::claims::{Claims, TokenKind};
 use policy::decision::{Decision, Related, Verdict};
 use policy::operation::Operation;
 
 use crate::bearer::Credential;
+use crate::hash::hex;
 
 /// What the record needs beside the decision.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +51,11 @@ fn of_request(decision: &Decision<'_>, seen: &Seen<'_>) -> DecisionRecord {
         Verdict::Undecided => (Effect::Deny, None),
     };
     let claims = seen.credential.claims();
+    let key = seen.bundle.and_then(|bundle| seen.credential.basic_key(bundle));
     DecisionRecord {
         entry: None,
-        principal: claims.map_or_else(anonymous, principal),
-        token_hash: seen.credential.token_hash.clone(),
+        principal: who(claims, key),
+        token_hash: seen.credential.token_hash.map(|hash| hex(&hash)),
         ip: seen.ip.map(cut),
         method: cut(seen.method),
         operation: operation(decision, seen.bundle),
@@ -74,8 +77,18 @@ fn of_request(decision: &Decision<'_>, seen: &Seen<'_>) -> DecisionRecord {
     }
 }
 
-fn anonymous() -> Principal {
-    Principal { kind: "anonymous".to_owned(), ..Principal::default() }
+/// The token's caller; the Key of Basic credentials stands beside it, or for itself (I01).
+fn who(claims: Option<&Claims>, key: Option<&BasicKey>) -> Principal {
+    match (claims, key) {
+        (Some(claims), key) => Principal { basic_key_id: key.map(|key| key.id), ..principal(claims) },
+        (None, Some(key)) => Principal {
+            kind: TokenKind::Key.as_str().to_owned(),
+            id: Some(key.id.to_string()),
+            account_id: Some(key.account_id),
+            ..Principal::default()
+        },
+        (None, None) => Principal { kind: "anonymous".to_owned(), ..Principal::default() },
+    }
 }
 
 fn principal(claims: &Claims) -> Principal {
@@ -86,6 +99,7 @@ fn principal(claims: &Claims) -> Principal {
         client_id: claims.client_id.as_deref().map(cut),
         act: claims.act.as_ref().map(|actor| cut(&actor.sub)),
         act_account_id: claims.act.as_ref().map(|actor| actor.account_id),
+        basic_key_id: None,
     }
 }
 

@@ -1,4 +1,7 @@
 //! The claims of a token, read strictly: a claim of the wrong JSON type is a fault of the whole token.
+//!
+//! `role_ids`, `tags` and `clearance` are read whoever issued the token; that they count only from an issuer trusted for
+//! roles is for the decision point to say, which is given the issuer with the claims, and for it alone.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,30 +11,30 @@ use policy::bundle::Issuer;
 use policy::claims::{Actor, Claims, TokenKind};
 use policy::id::RoleId;
 use policy::settings::ServiceKind;
+use policy::tag::{MAX_KEY_BYTES, MAX_KEYS, MAX_VALUE_BYTES};
 use policy::text::FhirId;
-use serde_json::{Map, Value};
 
-use crate::json;
+use crate::json::{self, Json, Object};
+
+/// The most values of one key in `tags`; what a caller holds is no larger than what resources carry.
+const MAX_TAG_VALUES: usize = 200;
 
 /// The claims of one token, each of its right type; not verified yet.
 #[derive(Debug)]
 pub(super) struct Read {
-    pub(super) exp: i64,
     pub(super) nbf: Option<i64>,
-    pub(super) iss: String,
     pub(super) audience: Vec<String>,
-    patient: Option<String>,
     scope: Option<String>,
     scp: Option<String>,
     kind: Option<String>,
-    /// All others, as far as they have been looked at: their types are right.
-    claims: Claims,
+    /// All others; what the issuer may say in several ways is not in them yet.
+    pub(super) claims: Claims,
 }
 
 /// Reads a payload; every fault is `malformed_token`.
 pub(super) fn read(payload: &[u8], patient_claim: &str, service: ServiceKind) -> Result<Read, Reason> {
-    let object = json::object(payload).map(Object).ok_or(Reason::MalformedToken)?;
-    object.read(patient_claim, service).map_err(|Wrong| Reason::MalformedToken)
+    let object = json::object(payload).ok_or(Reason::MalformedToken)?;
+    Claimed(&object).read(patient_claim, service).map_err(|Wrong| Reason::MalformedToken)
 }
 
 impl Read {
@@ -42,7 +45,7 @@ impl Read {
             _ => TokenKind::Foreign,
         };
         let scope = self.scope.or(self.scp.filter(|_| issuer.scp_is_scope));
-        Ok(Claims { aud: audience.to_owned(), kind, scope, patient: self.patient, ..self.claims })
+        Ok(Claims { aud: audience.to_owned(), kind, scope, ..self.claims })
     }
 }
 
@@ -56,9 +59,9 @@ fn own_kind(kind: &str) -> Option<TokenKind> {
 struct Wrong;
 
 /// The claims as JSON; one that is absent is `Ok(None)`.
-struct Object(Map<String, Value>);
+struct Claimed<'j>(&'j Object<'j>);
 
-impl Object {
+impl Claimed<'_> {
     fn read(&self, patient_claim: &str, service: ServiceKind) -> Result<Read, Wrong> {
         let exp = self.integer("exp")?.ok_or(Wrong)?;
         let nbf = self.integer("nbf")?;
@@ -70,11 +73,8 @@ impl Object {
             return Err(Wrong);
         }
         Ok(Read {
-            exp,
             nbf,
-            iss: iss.clone(),
             audience: self.audience()?,
-            patient,
             scope: self.text("scope")?,
             scp: self.scp()?,
             kind: self.text("token_kind")?,
@@ -95,7 +95,7 @@ impl Object {
                 role_session_id: self.id("role_session_id")?,
                 scope: None,
                 role_ids: self.role_ids()?,
-                patient: None,
+                patient,
                 fhir_user: self.text("fhirUser")?,
                 act: self.actor()?,
             },
@@ -103,7 +103,11 @@ impl Object {
     }
 
     fn integer(&self, name: &str) -> Result<Option<i64>, Wrong> {
-        self.0.get(name).map(|value| value.as_i64().ok_or(Wrong)).transpose()
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Json::Integer(value)) => Ok(Some(*value)),
+            Some(_) => Err(Wrong),
+        }
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, Wrong> {
@@ -115,23 +119,24 @@ impl Object {
     }
 
     fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Wrong> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
-        value.as_array().ok_or(Wrong)?.iter().map(text).collect::<Result<_, _>>().map(Some)
+        self.0.get(name).map(texts).transpose()
     }
 
     /// One string, or a list of strings; it must be there.
     fn audience(&self) -> Result<Vec<String>, Wrong> {
         match self.0.get("aud") {
-            Some(Value::String(one)) => Ok(vec![one.clone()]),
-            _ => self.texts("aud")?.ok_or(Wrong),
+            Some(Json::Text(one)) => Ok(vec![one.clone().into_owned()]),
+            Some(list) => texts(list),
+            None => Err(Wrong),
         }
     }
 
     /// Issuers that say `scp` write it as one string, or as a list.
     fn scp(&self) -> Result<Option<String>, Wrong> {
         match self.0.get("scp") {
-            Some(Value::String(one)) => Ok(Some(one.clone())),
-            _ => Ok(self.texts("scp")?.map(|scopes| scopes.join(" "))),
+            Some(Json::Text(one)) => Ok(Some(one.clone().into_owned())),
+            Some(list) => Ok(Some(texts(list)?.join(" "))),
+            None => Ok(None),
         }
     }
 
@@ -141,21 +146,51 @@ impl Object {
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// `{key: [values]}`.
+    /// `{key: [values]}`, within the limits of tags. A key without a value is one that is not there, so that a
+    /// `where` that names it is false.
     fn tags(&self) -> Result<BTreeMap<String, Vec<String>>, Wrong> {
-        let Some(value) = self.0.get("tags") else { return Ok(BTreeMap::new()) };
-        let texts = |value: &Value| value.as_array().ok_or(Wrong)?.iter().map(text).collect::<Result<_, _>>();
-        value.as_object().ok_or(Wrong)?.iter().map(|(key, values)| Ok((key.clone(), texts(values)?))).collect()
+        let tags = match self.0.get("tags") {
+            None => return Ok(BTreeMap::new()),
+            Some(Json::Object(tags)) if tags.len() <= MAX_KEYS => tags,
+            Some(_) => return Err(Wrong),
+        };
+        let mut read = BTreeMap::new();
+        for (key, values) in tags.members() {
+            let values = texts(values)?;
+            let fits = (1..=MAX_KEY_BYTES).contains(&key.len())
+                && values.len() <= MAX_TAG_VALUES
+                && values.iter().all(|value| value.len() <= MAX_VALUE_BYTES);
+            if !fits {
+                return Err(Wrong);
+            }
+            if !values.is_empty() {
+                read.insert(key.to_owned(), values);
+            }
+        }
+        Ok(read)
     }
 
     fn actor(&self) -> Result<Option<Actor>, Wrong> {
-        let Some(value) = self.0.get("act") else { return Ok(None) };
-        let actor = Self(value.as_object().ok_or(Wrong)?.clone());
+        let actor = match self.0.get("act") {
+            None => return Ok(None),
+            Some(Json::Object(actor)) => Claimed(actor),
+            Some(_) => return Err(Wrong),
+        };
         let sub = actor.text("sub")?.ok_or(Wrong)?;
         Ok(Some(Actor { sub, account_id: actor.id("account_id")?.ok_or(Wrong)? }))
     }
 }
 
-fn text(value: &Value) -> Result<String, Wrong> {
-    value.as_str().map(str::to_owned).ok_or(Wrong)
+fn text(value: &Json<'_>) -> Result<String, Wrong> {
+    match value {
+        Json::Text(text) => Ok(text.clone().into_owned()),
+        _ => Err(Wrong),
+    }
+}
+
+fn texts(value: &Json<'_>) -> Result<Vec<String>, Wrong> {
+    match value {
+        Json::List(list) => list.iter().map(text).collect(),
+        _ => Err(Wrong),
+    }
 }

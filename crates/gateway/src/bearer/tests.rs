@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use policy::bundle::{Bundle, Parts, Revocation};
+use policy::claims::MAX_TOKEN_BYTES;
 use policy::id::{AccountId, KeyId, RoleId, RoleSessionId, TokenId};
 use policy::settings::ServiceKind;
 use serde_json::{Value, json};
@@ -10,6 +11,11 @@ use testkit::jws::{SigningKey, base64url, sign_hs256};
 use uuid::Uuid;
 
 use super::*;
+
+mod basic;
+mod cost;
+mod differential;
+mod tags;
 
 const BASE: &str = "https://api.example/fhir";
 const NOW: i64 = 1_800_000_000;
@@ -328,8 +334,10 @@ fn a17_no_variant_of_a_token_counts() {
     let mut refused = |variant: &[u8]| {
         let value = [b"Bearer ", variant].concat();
         let header = Header { name: "authorization", value: &value };
-        let credential = fixture.authenticator.authenticate(&snapshot, &[header], at(NOW));
-        assert!(credential.claims().is_none(), "{}", String::from_utf8_lossy(variant));
+        // Time goes on, so that it is never the budget of signatures that refuses.
+        let credential = fixture.authenticator.authenticate(&snapshot, &[header], at(NOW + tried / 500));
+        let refused = credential.refusal().is_some_and(|reason| reason != Reason::Internal);
+        assert!(refused, "{}", String::from_utf8_lossy(variant));
         tried += 1;
     };
     for end in 0..bytes.len() {
@@ -370,27 +378,6 @@ fn each_algorithm_verifies_with_its_own_key_only() {
             assert_eq!(fixture.reason(&token), Some(Reason::BadSignature), "{} as {}", key.kid(), other.kid());
         }
     }
-}
-
-#[test]
-fn our_reading_agrees_with_another_implementation() {
-    let fixture = Fixture::new();
-    let other = jsonwebtoken::DecodingKey::from_jwk(&serde_json::from_value(fixture.key.jwk()).unwrap()).unwrap();
-    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
-    rules.set_audience(&[BASE]);
-    rules.set_issuer(&[ISSUER]);
-    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    (rules.validate_exp, rules.validate_nbf) = (false, false);
-    let token = fixture.token(&claims());
-    for index in 0..token.len() {
-        let mut variant = token.clone().into_bytes();
-        variant[index] = if variant[index] == b'Q' { b'g' } else { b'Q' };
-        let variant = String::from_utf8(variant).unwrap();
-        let theirs = jsonwebtoken::decode::<Value>(&variant, &other, &rules).is_ok();
-        let ours = fixture.reason(&variant).is_none();
-        assert!(!ours || theirs, "we take what another does not: {variant}");
-    }
-    assert!(jsonwebtoken::decode::<Value>(&token, &other, &rules).is_ok());
 }
 
 #[test]
@@ -467,15 +454,4 @@ fn settings_name_the_patient_claim_and_the_scope_alias() {
     fixture.parts.issuers[0].scp_is_scope = true;
     let read = fixture.ask(&fixture.snapshot(2), &token, NOW);
     assert_eq!(read.claims().unwrap().scope.as_deref(), Some("patient/Patient.r openid"));
-}
-
-#[test]
-fn what_is_remembered_is_bounded() {
-    let fixture = Fixture::new();
-    let snapshot = fixture.snapshot(1);
-    for index in 0..40 {
-        let token = fixture.token(&with("sub", json!(format!("{index} {}", "x".repeat(5_000)))));
-        assert!(fixture.ask(&snapshot, &token, NOW).claims().is_some());
-    }
-    assert!(format!("{:?}", fixture.authenticator).len() < 40 * 5_000, "long tokens are not kept");
 }

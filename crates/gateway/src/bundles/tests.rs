@@ -122,7 +122,11 @@ fn e23_no_other_bundle_is_taken() {
             Refused::BrokenChain { version: 2 },
         ),
         ("another length", manifest(&|one| one.length += 1), Refused::Content("length")),
-        ("another format", manifest(&|one| one.format = 99), policy::bundle::InvalidBundle::Format(99).into()),
+        (
+            "another format",
+            manifest(&|one| one.format = policy::bundle::FORMAT + 1),
+            policy::bundle::InvalidBundle::Format(policy::bundle::FORMAT + 1).into(),
+        ),
         (
             "a head",
             [head_as_bundle.as_bytes(), b"\n"].concat(),

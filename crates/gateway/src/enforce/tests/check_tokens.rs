@@ -35,7 +35,8 @@ fn denied(fixture: &Fixture, target: &str) -> Released {
 fn claims(fixture: &Fixture, token: &str) -> Value {
     let published = denied(fixture, "/v1/.well-known/firewarden/gateway-keys");
     let keys: Value = serde_json::from_slice(&published.body.bytes(b"")).unwrap();
-    let jws = Compact::parse(token, 16 * 1024).unwrap();
+    let mut buffer = Vec::new();
+    let jws = Compact::parse(token, 16 * 1024, &mut buffer).unwrap();
     let key = &keys["keys"][0];
     assert_eq!((jws.typ.as_deref(), jws.kid.as_deref()), (Some("firewarden-check+jwt"), key["kid"].as_str()));
     let key = Key::from_jwk(Algorithm::EdDsa, &key.to_string()).unwrap();
@@ -113,7 +114,7 @@ fn an_outsider_gets_none() {
     let fixture = Fixture::new(1 << 30);
     let host = Header { name: "host", value: b"api.example" };
     for headers in [&[host][..], &[host, Header { name: "authorization", value: b"Bearer x" }]] {
-        let inbound = Inbound { method: "GET", target: "/v1/things/1", headers, body: Ok(b""), ip: None };
+        let inbound = Inbound { method: "GET", target: "/v1/things/1", headers, body: Ok(b""), ip: None, upstream_base: "http://up" };
         let answer = answered(fixture.gateway.enforce(fixture.judged(&inbound)));
         assert_eq!((answer.status, header(&answer.headers)), (401, None));
     }
@@ -143,7 +144,7 @@ fn a_clients_own_is_never_passed_on_even_where_the_document_declares_it() {
             Header { name: "firewarden-x", value: b"forged" },
             Header { name: "x-declared", value: b"yes" },
         ];
-        let inbound = Inbound { method: "GET", target: "/v1/things/1", headers: &headers, body: Ok(b""), ip: None };
+        let inbound = Inbound { method: "GET", target: "/v1/things/1", headers: &headers, body: Ok(b""), ip: None, upstream_base: "http://up" };
         let Enforced::Forward(permitted) = fixture.gateway.enforce(fixture.judged(&inbound)) else { panic!("denied") };
         let sent = sent(&permitted);
         assert!(sent.iter().any(|(name, _)| name == "x-declared"), "{sent:?}");
@@ -171,7 +172,7 @@ fn a_token_stays_short_however_long_its_lists_are() {
 fn the_public_keys_are_for_everybody_and_hold_no_secret() {
     let fixture = Fixture::new(1 << 30);
     let target = "/v1/.well-known/firewarden/gateway-keys";
-    let inbound = Inbound { method: "GET", target, headers: &[], body: Ok(b""), ip: None };
+    let inbound = Inbound { method: "GET", target, headers: &[], body: Ok(b""), ip: None, upstream_base: "http://up" };
     let judged = fixture.judged(&inbound);
     assert_eq!(judged.decision().verdict, Verdict::Permit);
     let answer = answered(fixture.gateway.enforce(judged));
