@@ -53,7 +53,7 @@ pub(crate) fn refused(engine: Option<&Engine>, status: u16, reason: Reason) -> R
         }
     }
     headers.extend(private());
-    Released { status, headers, body: body.into(), reason: Some(reason), released: 0, dropped: 0 , read_on: None}
+    Released { status, headers, body: body.into(), reason: Some(reason), released: 0, dropped: 0, read_on: None }
 }
 
 /// What keeps an answer out of every cache that others read.

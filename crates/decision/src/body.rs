@@ -9,7 +9,7 @@ use policy::operation::Method;
 use policy::reason::Reason;
 
 use crate::Engine;
-use crate::admit::Party;
+use crate::admit::{Named, Party};
 use crate::arena::Arena;
 use crate::condition::Asked;
 use crate::cover::{self, Eyes, each_reference};
@@ -18,6 +18,7 @@ use crate::json::{Document, Kind, Value};
 use crate::judge::Trace;
 use crate::reference::{Names, names};
 use crate::rules::{Grants, Rule};
+use crate::tags::Tags;
 
 /// The names that a body of any type is decided by, wherever they stand in it.
 pub(crate) const DECISIVE: &[&str] = &[
@@ -108,11 +109,28 @@ impl<'a> Write<'_, 'a> {
             let patient = self.grants.patient.as_deref().ok_or(Denial::new(Phase::Body, Reason::Internal))?;
             owned(self.engine, self.facts, resource, patient, &eyes)?;
         }
-        if cover::meets(self.engine, rule, self.facts, resource, &eyes) {
-            Ok(())
-        } else {
-            Err(Denial::new(Phase::Body, Reason::NoRule).at(2))
+        if !cover::meets(self.engine, rule, self.facts, resource, &eyes) {
+            return Err(Denial::new(Phase::Body, Reason::NoRule).at(2));
         }
+        self.admits(rule, resource, &party)
+    }
+
+    /// Phase 8 over what is new: tags have to match, and none is set that the caller does not hold (D25, D26).
+    fn admits(&self, rule: &Rule, resource: &Value<'_>, party: &Party<'_>) -> Result<(), Denial> {
+        if !party.is_cleared(*resource) {
+            return Err(Denial::new(Phase::Tags, Reason::Label).at(3));
+        }
+        let named = Named { resource_type: self.facts.name.as_str(), id: None };
+        if !party.admits(rule, named, *resource) {
+            let reason = match rule.condition(self.engine) {
+                Some(_) => Reason::WhereFalse,
+                None => Reason::TagMismatch,
+            };
+            return Err(Denial::new(Phase::Tags, reason).at(3));
+        }
+        let keys = &self.engine.parts().tag_keys;
+        let sets = Tags::read(*resource, keys).ok().filter(|new| Tags::default().may_become(new, &self.grants.tags));
+        if sets.is_some() { Ok(()) } else { Err(Denial::new(Phase::Tags, Reason::TagMismatch).at(4)) }
     }
 }
 

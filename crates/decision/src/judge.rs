@@ -15,8 +15,8 @@ mod write;
 use std::borrow::Cow;
 
 use bumpalo::collections::Vec as List;
-use policy::letters::Letters;
 use policy::decision::{Lookup, Obligation, Phase, Related, Upstream};
+use policy::letters::Letters;
 use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
 use policy::request::Request;
@@ -280,7 +280,7 @@ impl<'a> Scene<'_, 'a> {
             I::Operation => self.operate(trace),
             I::SearchType | I::SearchSystem | I::SearchCompartment => Ok(self.search(interaction, trace)?),
             I::Create => self.create(trace),
-            _ => Err(Denial::new(Phase::Rules, Reason::NotBuilt).into()),
+            _ => Err(self.not_built(interaction)),
         }
     }
 

@@ -5,12 +5,12 @@
 //! released byte for byte.
 
 mod bundle;
-mod history;
-mod looked;
-mod operation;
 mod entries;
+mod history;
 mod instance;
 mod lead;
+mod looked;
+mod operation;
 mod prune;
 
 use policy::decision::{Body, Lookup, Released};
@@ -142,7 +142,7 @@ impl Check<'_, '_> {
         headers.extend(answer::private());
         let mut body = Body::default();
         body.keep(0..self.answer.body.len());
-        Released { status: self.answer.status, headers, body, reason: None, released: 0, dropped: 0 , read_on: None}
+        Released { status: self.answer.status, headers, body, reason: None, released: 0, dropped: 0, read_on: None }
     }
 
     /// `Location`, where it lies below the upstream's base, on the Service's.

@@ -41,4 +41,3 @@ pub(crate) fn current<'a>(request: &Request<'a>, lookup: Lookup, phase: Phase) -
         _ => Err(Denial::new(phase, Reason::ResponseUnreadable).into()),
     }
 }
-

@@ -6,8 +6,8 @@ use policy::request::{Caller, Request};
 use crate::bearer::Credential;
 use crate::snapshot::Snapshot;
 
-pub(crate) use decision::{Engine, Grants, Outcome};
 pub use decision::{Answer, MAX_BUNDLE_BYTES};
+pub(crate) use decision::{Engine, Grants, Outcome};
 
 /// What a caller's credentials give in this bundle: of a token, what was worked out when it was verified.
 pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work: impl FnOnce(&Grants) -> T) -> T {

@@ -349,9 +349,8 @@ fn decide(snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>, body: &[u8]) 
     let started = Instant::now();
     let stored = case.stored.view();
     let request = request(inbound, body, &case.credential, snapshot, case.at, &stored);
-    let decision = engine::with_grants(snapshot, &case.credential, |grants| {
-        engine::decide(snapshot.engine(), &request, grants)
-    });
+    let decision =
+        engine::with_grants(snapshot, &case.credential, |grants| engine::decide(snapshot.engine(), &request, grants));
     (decision, started.elapsed())
 }
 

@@ -191,6 +191,8 @@ mod tests {
     #[test]
     fn a15_only_a_key_that_acts_for_itself_is_a_caller() {
         let claims = |kind, acts: bool| Claims {
+            tags: std::collections::BTreeMap::new(),
+            clearance: None,
             iss: "https://fw.example/s/a".into(),
             sub: "x".into(),
             aud: "https://fhir.example".into(),

@@ -99,14 +99,8 @@ impl<'a> Scene<'_, 'a> {
         let permitting = self.tags_of_request(fitting, trace)?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
-        let instance = Instance {
-            resource_type,
-            id,
-            version: None,
-            added: shaped.added,
-            partial: shaped.partial,
-            referenced,
-        };
+        let instance =
+            Instance { resource_type, id, version: None, added: shaped.added, partial: shaped.partial, referenced };
         Ok(Planned { plan: Plan::Read(instance), permitting, upstream })
     }
 
@@ -160,12 +154,8 @@ impl<'a> Scene<'_, 'a> {
     /// How the references of what is stored count.
     pub(super) fn eyes_on_stored(&self) -> Eyes<'_> {
         let asked = crate::condition::Asked::Query(self.call.parameters);
-        let party = crate::admit::Party {
-            engine: self.engine,
-            grants: self.grants,
-            method: self.operation.method,
-            asked,
-        };
+        let party =
+            crate::admit::Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
         Eyes { bases: &self.bases, patient: self.grants.patient.as_deref(), party, kept: &[], partial: false }
     }
 

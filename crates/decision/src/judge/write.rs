@@ -2,7 +2,7 @@
 
 use policy::decision::{Obligation, Phase};
 use policy::letters::Letters;
-use policy::operation::Interaction;
+use policy::operation::{Interaction, Method};
 use policy::reason::Reason;
 
 use super::{Halt, Plan, Planned, Scene, Trace, internal};
@@ -13,6 +13,35 @@ use crate::rules::{Asked, fitting};
 use crate::upstream::{self, Sends};
 
 impl<'a> Scene<'_, 'a> {
+    /// A write of what is stored, a batch or an export: this version recognises them and does not decide them yet, so
+    /// whatever the rules would let through is denied.
+    pub(super) fn not_built(&self, interaction: Interaction) -> Halt {
+        let letters = match (interaction, self.operation.method) {
+            (Interaction::Update | Interaction::Patch, _) => Letters::UPDATE,
+            (Interaction::Delete, _) => Letters::DELETE,
+            (Interaction::Conditional, Method::Delete) => Letters::SEARCH | Letters::DELETE,
+            (Interaction::Conditional, _) => Letters::SEARCH | Letters::UPDATE,
+            _ => Letters::NONE,
+        };
+        let asked = Asked {
+            operation: self.index,
+            interaction: Some(interaction),
+            place: self.target.place,
+            letters,
+            path_patient: self.target.path_patient,
+        };
+        let decided = if letters.is_empty() {
+            let reason = if self.grants.any { Reason::NotBuilt } else { Reason::NoPermission };
+            Denial::new(Phase::Rules, reason)
+        } else {
+            match fitting(self.engine, self.grants, &asked, self.arena) {
+                Ok(_) => Denial::new(Phase::Rules, Reason::NotBuilt),
+                Err(denial) => denial,
+            }
+        };
+        decided.into()
+    }
+
     pub(super) fn create(&self, trace: &mut Trace<'a>) -> Result<Planned<'a>, Halt> {
         let place = self.place()?;
         let conditional = self.call.head.if_none_exist.is_some();
@@ -32,6 +61,7 @@ impl<'a> Scene<'_, 'a> {
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         trace.phase = Phase::Body;
         let facts = self.engine.facts_at(place).ok_or_else(internal)?;
+        let fitting = self.within_fields(fitting, true, trace)?;
         let write = body::Write {
             engine: self.engine,
             facts,

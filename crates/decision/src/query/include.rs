@@ -55,10 +55,6 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn types(&self) -> impl Iterator<Item = &str> {
-        self.included.iter().chain(&self.reverse).map(String::as_str)
-    }
-
     fn add(&mut self, pair: (&'static str, String)) {
         if self.pairs.len() < MAX_WRITTEN_OUT && !self.pairs.contains(&pair) {
             self.pairs.push(pair);

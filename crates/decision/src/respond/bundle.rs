@@ -14,8 +14,8 @@ use policy::settings::{Shared, Uncovered};
 use policy::text::FhirId;
 
 use super::entries::{Entries, Entry, Envelope, Unreadable};
-use super::lead::{Found, Refers, Span, Texts, Way, follow};
 use super::instance::sorted;
+use super::lead::{Found, Refers, Span, Texts, Way, follow};
 use super::{Check, prune};
 use crate::answer;
 use crate::cover::{Eyes, contains_patient, is_member};
@@ -55,7 +55,11 @@ impl From<Unreadable> for Stop {
 }
 
 impl Check<'_, '_> {
-    pub(super) fn searched(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Result<Released, Vec<Lookup>> {
+    pub(super) fn searched(
+        &self,
+        search: &Search<'_>,
+        seal: &mut dyn FnMut(&str) -> Option<String>,
+    ) -> Result<Released, Vec<Lookup>> {
         if self.answer.status != 200 {
             return Ok(self.failed());
         }
@@ -66,11 +70,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn searchset(
-        &self,
-        search: &Search<'_>,
-        seal: &mut dyn FnMut(&str) -> Option<String>,
-    ) -> Result<Released, Stop> {
+    fn searchset(&self, search: &Search<'_>, seal: &mut dyn FnMut(&str) -> Option<String>) -> Result<Released, Stop> {
         let mut entries = Entries::of(self.answer.body)?;
         let findings = self.decide(search, &mut entries)?;
         let envelope = entries.envelope()?;
@@ -96,7 +96,8 @@ impl Check<'_, '_> {
             body: self.write(head, &findings),
             reason: None,
             released: u32::try_from(released).unwrap_or(u32::MAX),
-            dropped: u32::try_from(dropped).unwrap_or(u32::MAX), read_on: None
+            dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
+            read_on: None,
         })
     }
 

@@ -114,8 +114,7 @@ impl Check<'_, '_> {
         quote(&format!("{home}/{name}/{id}"), &mut before);
         before.push_str(r#","resource":"#);
         let pruned = prune::has_any(&resource, history.added);
-        let runs =
-            if pruned { prune::runs(&resource, history.added) } else { vec![resource.range()] };
+        let runs = if pruned { prune::runs(&resource, history.added) } else { vec![resource.range()] };
         Some(Version { place, before, after: notes(&entry, &name, &id), runs, pruned, id: id.into_owned() })
     }
 
@@ -156,9 +155,9 @@ impl Check<'_, '_> {
 fn notes(entry: &Entry<'_>, name: &str, id: &str) -> String {
     let mut text = String::new();
     let request = entry.value.get("request");
-    let method = request.and_then(|request| request.text("method")).filter(|method| {
-        matches!(&**method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE")
-    });
+    let method = request
+        .and_then(|request| request.text("method"))
+        .filter(|method| matches!(&**method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE"));
     if let Some(method) = method {
         text.push_str(r#","request":{"method":"#);
         quote(&method, &mut text);

@@ -134,7 +134,7 @@ impl Check<'_, '_> {
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(self.answer.passed(INSTANCE_HEADERS));
         headers.extend(answer::private());
-        Released { status, headers, body, reason: None, released: 1, dropped: 0 , read_on: None}
+        Released { status, headers, body, reason: None, released: 1, dropped: 0, read_on: None }
     }
 
     /// The instance is not there.

@@ -33,8 +33,7 @@ impl Check<'_, '_> {
         let location = forms.join(",");
         let reference = format!("Patient/{patient}");
         let query = encode(&[("patient", &reference), ("location", &location)], &arena);
-        let lookup =
-            Lookup { path: format!("{}/DocumentReference", self.judged.prefix), query: query.to_owned() };
+        let lookup = Lookup { path: format!("{}/DocumentReference", self.judged.prefix), query: query.to_owned() };
         let Some(found) = stored::fetched(self.stored, &lookup) else { return Err(vec![lookup]) };
         let document = std::str::from_utf8(found.body).ok().and_then(|text| Document::read(text).ok());
         let Some(document) = document.filter(|_| found.status == 200) else { return Ok(false) };

@@ -57,7 +57,9 @@ impl Check<'_, '_> {
 
     fn releases(&self, name: &str, resource: Value<'_>, guarded: bool) -> bool {
         let eyes = self.eyes();
-        let Some(facts) = self.engine.facts(name) else { return !guarded && !self.engine.tags_bind && !self.engine.enforces_labels() };
+        let Some(facts) = self.engine.facts(name) else {
+            return !guarded && !self.engine.tags_bind && !self.engine.enforces_labels();
+        };
         let permitting = self.judged.permitting.iter();
         let mut rules = permitting.filter_map(|index| self.judged.grants.list.get(usize::from(*index)));
         let admitted = |rule: &Rule| is_admitted(rule, facts, &resource, &eyes);
@@ -67,5 +69,4 @@ impl Check<'_, '_> {
         let member = eyes.patient.is_some_and(|patient| is_member(self.engine, facts, &resource, patient, &eyes));
         (member && rules.any(admitted)) || self.is_covered(name, &resource, Letters::READ, &eyes)
     }
-
 }

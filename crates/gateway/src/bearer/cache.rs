@@ -54,7 +54,14 @@ impl Verified {
         let act = act.as_ref().map_or(0, |act| act.sub.len());
         let values = |values: &Vec<String>| values.iter().map(|value| NODE + value.len()).sum::<usize>();
         let tags: usize = tags.iter().map(|(key, list)| 2 * NODE + key.len() + values(list)).sum();
-        size_of::<Self>() + size_of::<Slot>() + self.grants.heap_bytes() + 2 * NODE + texts + act + tags + size_of_val(role_ids.as_slice())
+        size_of::<Self>()
+            + size_of::<Slot>()
+            + self.grants.heap_bytes()
+            + 2 * NODE
+            + texts
+            + act
+            + tags
+            + size_of_val(role_ids.as_slice())
     }
 }
 

@@ -87,7 +87,14 @@ impl Fixture {
             Header { name: "host", value: b"api.example" },
             Header { name: "authorization", value: authorization.as_bytes() },
         ];
-        run(&Inbound { method: "GET", target, headers: &headers, body: Ok(b""), ip: Some("127.0.0.1"), upstream_base: "http://up" })
+        run(&Inbound {
+            method: "GET",
+            target,
+            headers: &headers,
+            body: Ok(b""),
+            ip: Some("127.0.0.1"),
+            upstream_base: "http://up",
+        })
     }
 
     fn forwarded(&self) -> Box<Permitted<Upstream<'static>>> {

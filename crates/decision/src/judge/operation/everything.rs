@@ -28,8 +28,7 @@ impl<'a> Scene<'_, 'a> {
             path_patient: self.target.path_patient,
         };
         // On the type it would be everybody's, and no parameter narrows it.
-        let groups: &[Group] =
-            if self.target.id.is_some() { &[Group::Own, Group::Others] } else { &[Group::Others] };
+        let groups: &[Group] = if self.target.id.is_some() { &[Group::Own, Group::Others] } else { &[Group::Others] };
         let several = Several { asked, types };
         let fitting = fitting_all(self.engine, self.grants, &several, groups, self.arena)?;
         self.async_only_for_systems(fitting)?;

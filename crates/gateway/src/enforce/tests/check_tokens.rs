@@ -114,7 +114,14 @@ fn an_outsider_gets_none() {
     let fixture = Fixture::new(1 << 30);
     let host = Header { name: "host", value: b"api.example" };
     for headers in [&[host][..], &[host, Header { name: "authorization", value: b"Bearer x" }]] {
-        let inbound = Inbound { method: "GET", target: "/v1/things/1", headers, body: Ok(b""), ip: None, upstream_base: "http://up" };
+        let inbound = Inbound {
+            method: "GET",
+            target: "/v1/things/1",
+            headers,
+            body: Ok(b""),
+            ip: None,
+            upstream_base: "http://up",
+        };
         let answer = answered(fixture.gateway.enforce(fixture.judged(&inbound)));
         assert_eq!((answer.status, header(&answer.headers)), (401, None));
     }
@@ -144,7 +151,14 @@ fn a_clients_own_is_never_passed_on_even_where_the_document_declares_it() {
             Header { name: "firewarden-x", value: b"forged" },
             Header { name: "x-declared", value: b"yes" },
         ];
-        let inbound = Inbound { method: "GET", target: "/v1/things/1", headers: &headers, body: Ok(b""), ip: None, upstream_base: "http://up" };
+        let inbound = Inbound {
+            method: "GET",
+            target: "/v1/things/1",
+            headers: &headers,
+            body: Ok(b""),
+            ip: None,
+            upstream_base: "http://up",
+        };
         let Enforced::Forward(permitted) = fixture.gateway.enforce(fixture.judged(&inbound)) else { panic!("denied") };
         let sent = sent(&permitted);
         assert!(sent.iter().any(|(name, _)| name == "x-declared"), "{sent:?}");
