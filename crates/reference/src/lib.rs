@@ -3,6 +3,45 @@
 //! Invariant: it shares types and the FHIR fact tables with the engine, and nothing else. It reads the
 //! OpenAPI document, scopes, `where` and URLs again, its own way.
 
+mod answer;
+mod call;
+mod condition;
+mod constraint;
+mod coverage;
+mod decide;
+mod denial;
+mod document;
+mod facts;
+mod fields;
+mod json;
+mod membership;
+mod patch;
+mod phase1_normalise;
+mod phase2_token;
+mod phase3_operation;
+mod phase4_rules;
+mod phase5_other;
+mod phase5_query;
+mod phase6_body;
+mod phase7_batch;
+mod phase8_tags;
+mod query_includes;
+mod query_joins;
+mod rules;
+mod scope;
 mod service;
+mod tags;
+mod union;
+mod url;
 
+pub use answer::{Answer, Next, Response, Sent, SentBody, Upstream};
 pub use service::{Role, Service, Subscription};
+
+/// The interpreter of one Service.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    service: Service,
+    operations: Vec<document::Operation>,
+    /// The resource types of the Service, sorted.
+    types: Vec<String>,
+}
