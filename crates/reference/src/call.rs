@@ -38,7 +38,6 @@ pub(crate) struct Call<'a> {
     pub(crate) stored: &'a [Stored<'a>],
     /// In a batch: whose `urn:` each `fullUrl` is (its type).
     pub(crate) siblings: BTreeMap<String, String>,
-    pub(crate) in_batch: bool,
 }
 
 impl<'a> Call<'a> {

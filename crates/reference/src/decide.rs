@@ -195,8 +195,8 @@ impl Interpreter {
             return Ok(());
         }
         let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
-        let member = self.membership(&current.value, patient, &self.stored_sight().bases, false);
-        if member == crate::membership::Membership::Member { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+        let member = self.is_member(&current.value, patient, &self.stored_sight().bases, false);
+        if member { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
     }
 
     /// What is forwarded, once a rule permits.

@@ -36,8 +36,6 @@ pub(crate) struct Operation {
     pub(crate) code: Option<String>,
     /// The query parameters that the document declares.
     pub(crate) query: Vec<String>,
-    /// The headers that the document declares, in lower case.
-    pub(crate) headers: Vec<String>,
 }
 
 /// What the document says.
@@ -71,7 +69,6 @@ pub(crate) fn read(document: &Value, kind: ServiceKind) -> Spec {
                 id_at: None,
                 code: None,
                 query: named("query"),
-                headers: named("header").iter().map(|name| name.to_ascii_lowercase()).collect(),
             };
             if kind == ServiceKind::Fhirv4 {
                 classify(&mut one);
@@ -160,7 +157,7 @@ fn types_of(parameters: &[(String, String, Value)], name: &str) -> Vec<String> {
 
 /// What a segment of a template can be in FHIR's paths.
 enum Part<'a> {
-    Type(&'a str),
+    Type,
     Any,
     Word(&'a str),
     Other,
@@ -168,7 +165,7 @@ enum Part<'a> {
 
 fn part(segment: &Segment) -> Part<'_> {
     match segment {
-        Segment::Literal(text) if TypeName::accepts(text) => Part::Type(text),
+        Segment::Literal(text) if TypeName::accepts(text) => Part::Type,
         Segment::Literal(text) if text.starts_with(['_', '$']) || text == "*" || text == "metadata" => Part::Word(text),
         Segment::Parameter(_, before, after) if before.is_empty() && after.is_empty() => Part::Any,
         _ => Part::Other,
@@ -192,37 +189,37 @@ fn classify(one: &mut Operation) {
         [Part::Word("_search")] if posts => Some((I::SearchSystem, None, None)),
         [Part::Word("_history")] if reads => Some((I::HistorySystem, None, None)),
         [Part::Word(word)] if acts && word.starts_with('$') => Some((I::Operation, None, None)),
-        [Part::Type(_) | Part::Any] => match method {
+        [Part::Type | Part::Any] => match method {
             M::Get => Some((I::SearchType, Some(0), None)),
             M::Post => Some((I::Create, Some(0), None)),
             M::Put | M::Patch | M::Delete => Some((I::Conditional, Some(0), None)),
             _ => None,
         },
-        [Part::Type(_) | Part::Any, Part::Word("_search")] if posts => Some((I::SearchType, Some(0), None)),
-        [Part::Type(_) | Part::Any, Part::Word("_history")] if reads => Some((I::HistoryType, Some(0), None)),
-        [Part::Type(_) | Part::Any, Part::Word(word)] if acts && word.starts_with('$') => {
+        [Part::Type | Part::Any, Part::Word("_search")] if posts => Some((I::SearchType, Some(0), None)),
+        [Part::Type | Part::Any, Part::Word("_history")] if reads => Some((I::HistoryType, Some(0), None)),
+        [Part::Type | Part::Any, Part::Word(word)] if acts && word.starts_with('$') => {
             Some((I::Operation, Some(0), None))
         }
-        [Part::Type(_) | Part::Any, Part::Any] => match method {
+        [Part::Type | Part::Any, Part::Any] => match method {
             M::Get => Some((I::Read, Some(0), Some(1))),
             M::Put => Some((I::Update, Some(0), Some(1))),
             M::Patch => Some((I::Patch, Some(0), Some(1))),
             M::Delete => Some((I::Delete, Some(0), Some(1))),
             _ => None,
         },
-        [Part::Type(_) | Part::Any, Part::Any, Part::Word("_history")] if reads => {
+        [Part::Type | Part::Any, Part::Any, Part::Word("_history")] if reads => {
             Some((I::HistoryInstance, Some(0), Some(1)))
         }
-        [Part::Type(_) | Part::Any, Part::Any, Part::Word("_history"), Part::Any] if reads => {
+        [Part::Type | Part::Any, Part::Any, Part::Word("_history"), Part::Any] if reads => {
             Some((I::Vread, Some(0), Some(1)))
         }
-        [Part::Type(_) | Part::Any, Part::Any, Part::Word(word)] if acts && word.starts_with('$') => {
+        [Part::Type | Part::Any, Part::Any, Part::Word(word)] if acts && word.starts_with('$') => {
             Some((I::Operation, Some(0), Some(1)))
         }
-        [Part::Type(_), Part::Any, Part::Type(_) | Part::Any | Part::Word("*")] if reads => {
+        [Part::Type, Part::Any, Part::Type | Part::Any | Part::Word("*")] if reads => {
             Some((I::SearchCompartment, Some(2), Some(1)))
         }
-        [Part::Type(_), Part::Any, Part::Type(_) | Part::Any, Part::Word("_search")] if posts => {
+        [Part::Type, Part::Any, Part::Type | Part::Any, Part::Word("_search")] if posts => {
             Some((I::SearchCompartment, Some(2), Some(1)))
         }
         _ => None,

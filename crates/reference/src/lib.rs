@@ -25,12 +25,16 @@ mod phase5_query;
 mod phase6_body;
 mod phase7_batch;
 mod phase8_tags;
+mod phase9_bundle;
+mod phase9_response;
 mod query_includes;
 mod query_joins;
 mod rules;
 mod scope;
 mod service;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod union;
 mod url;
 

@@ -93,6 +93,15 @@ impl Interpreter {
         }
     }
 
+    /// Whether a resource is in the patient's compartment itself, and not only open to its rule.
+    pub(crate) fn is_member(&self, resource: &Value, patient: &str, bases: &[String], partial: bool) -> bool {
+        let name = json::text(resource, "resourceType").unwrap_or_default();
+        let unowned = self.standing(name) == Standing::PatientElement && self.owners(resource, name).is_empty();
+        self.standing(name) != Standing::Shared
+            && !unowned
+            && self.membership(resource, patient, bases, partial) == Membership::Member
+    }
+
     /// The References at the ownership elements.
     pub(crate) fn owners<'a>(&self, resource: &'a Value, name: &str) -> Vec<&'a Value> {
         self.owner_paths(name).iter().flat_map(|path| json::at(resource, path)).collect()

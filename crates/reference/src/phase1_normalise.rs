@@ -73,7 +73,6 @@ impl Interpreter {
             capabilities: request.capabilities,
             stored: request.stored,
             siblings: std::collections::BTreeMap::new(),
-            in_batch: false,
         })
     }
 
@@ -233,11 +232,12 @@ fn check_accept(headers: &[(String, String)], parameters: &[(String, String)]) -
     if served && versions && formats { Ok(()) } else { Err(fault(R::NotAcceptable)) }
 }
 
-/// Whether a `_format` asks for JSON; an empty one asks for nothing.
+/// Whether a `_format` asks for JSON; an empty one asks for nothing. A `+` came as a space.
 pub(crate) fn is_json_format(value: &str) -> bool {
     let (kind, pairs) = media_type(value);
     let version = pairs.iter().all(|(name, value)| name != "fhirversion" || value == "4.0");
-    matches!(kind.as_str(), "" | "json" | "application/json" | "application/fhir+json") && version
+    matches!(kind.as_str(), "" | "json" | "application/json" | "application/fhir+json" | "application/fhir json")
+        && version
 }
 
 /// The body's form, by what the method and path ask for.

@@ -223,7 +223,11 @@ impl Interpreter {
     fn groups(&self, scene: &Scene<'_>, rules: &[Rule], asked: Option<&[String]>, letters: Letters) -> Vec<Rule> {
         let operation = scene.target.operation;
         let usable = |rule: &Rule| !rule.excludes(operation) || rule.letters.is_none();
-        let gives = |rule: &Rule, name: &String| rule.names(operation) || self.gives(rule, name, letters);
+        // A role gives exactly its operations; only for `$everything` it counts as letters too.
+        let everything = scene.target.code.as_deref() == Some("everything");
+        let by_letters = |rule: &Rule| rule.letters.is_some() || everything;
+        let gives =
+            |rule: &Rule, name: &String| rule.names(operation) || (by_letters(rule) && self.gives(rule, name, letters));
         let by_star = |rule: &Rule| {
             rule.names(operation) || (rule.letters.is_some() && self.letters_on_all(rule).contains(letters))
         };

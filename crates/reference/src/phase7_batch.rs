@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use policy::Reason as R;
 use policy::decision::{Lookup, Phase, Verdict};
-use policy::operation::Interaction as I;
 use policy::request::Request;
 use serde_json::{Map, Value, json};
 
@@ -262,7 +261,6 @@ impl Interpreter {
             capabilities: scene.call.capabilities,
             stored: scene.call.stored,
             siblings: siblings.clone(),
-            in_batch: true,
         })
     }
 }
@@ -319,9 +317,4 @@ fn written(entry: &Entry, sent: &Sent) -> Value {
     }
     out.insert("request".to_owned(), Value::Object(request));
     Value::Object(out)
-}
-
-/// Whether a decision is on an entry that was forwarded.
-pub(crate) fn is_forwarded(answer: &Answer) -> bool {
-    matches!(answer.next, Next::Forward(_)) && answer.interaction != Some(I::Batch)
 }
