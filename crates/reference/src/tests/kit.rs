@@ -369,3 +369,60 @@ pub(super) fn respond(
         interpreter.respond(request, &Upstream { status, headers: &[], body: body.as_bytes(), base: UPSTREAM })
     })
 }
+
+/// What is stored, in words: `/Observation/1` and its text; no text: 404.
+pub(super) fn store(rows: &[(&str, &str)]) -> Store {
+    rows.iter()
+        .map(|(target, text)| {
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let lookup = policy::decision::Lookup { path: path.to_owned(), query: query.to_owned() };
+            (lookup, if text.is_empty() { 404 } else { 200 }, (*text).to_owned())
+        })
+        .collect()
+}
+
+/// Checks verdict and what goes upstream; an empty expectation is not checked.
+pub(super) fn check(
+    interpreter: &Interpreter,
+    token: &str,
+    call: &str,
+    rows: &[(&str, &str)],
+    verdict: &str,
+    upstream: &str,
+) {
+    let answer = decide(interpreter, token, call, &store(rows));
+    assert_eq!(words(&answer), verdict, "{token} | {call}");
+    if !upstream.is_empty() {
+        assert_eq!(sent(&answer), upstream, "{token} | {call}");
+    }
+}
+
+/// A header that goes upstream.
+pub(super) fn header(answer: &Answer, name: &str) -> Option<String> {
+    let Next::Forward(sent) = &answer.next else { return None };
+    sent.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+}
+
+/// The answer to an answer in words: status, ids released.
+pub(super) fn released(response: &Response) -> String {
+    match response {
+        Response::Lookup(lookups) => {
+            let list: Vec<String> = lookups
+                .iter()
+                .map(|one| format!("{}?{}", one.path, one.query).trim_end_matches('?').to_owned())
+                .collect();
+            format!("lookup {}", list.join(" "))
+        }
+        Response::Released { status, reason, released, .. } => {
+            let ids: Vec<&str> = released.iter().filter_map(|one| one["id"].as_str()).collect();
+            let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+            format!("{status}{reason} {}", ids.join(" ")).trim_end().to_owned()
+        }
+    }
+}
+
+/// A Bundle of these resources.
+pub(super) fn bundle(kind: &str, resources: &[&str]) -> String {
+    let entries: Vec<String> = resources.iter().map(|text| format!(r#"{{"resource":{text}}}"#)).collect();
+    format!(r#"{{"resourceType":"Bundle","type":"{kind}","total":9,"entry":[{}]}}"#, entries.join(","))
+}
