@@ -3,6 +3,58 @@
 //! Invariant: it shares types and the FHIR fact tables with the engine, and nothing else. It reads the
 //! OpenAPI document, scopes, `where` and URLs again, its own way.
 
-mod service;
+#![allow(
+    clippy::unused_self,
+    clippy::similar_names,
+    clippy::match_same_arms,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    reason = "it is held beside the page: every step reads alike, and each case stands by name"
+)]
 
+mod answer;
+mod call;
+mod condition;
+mod constraint;
+mod coverage;
+mod decide;
+mod denial;
+mod document;
+mod facts;
+mod fields;
+mod json;
+mod membership;
+mod patch;
+mod phase1_normalise;
+mod phase2_token;
+mod phase3_operation;
+mod phase4_rules;
+mod phase5_other;
+mod phase5_query;
+mod phase6_body;
+mod phase7_batch;
+mod phase8_tags;
+mod phase9_bundle;
+mod phase9_response;
+mod query_includes;
+mod query_joins;
+mod rules;
+mod scope;
+mod service;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod union;
+mod url;
+
+pub use answer::{Answer, Next, Response, Sent, SentBody, Upstream};
 pub use service::{Role, Service, Subscription};
+
+/// The interpreter of one Service.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    service: Service,
+    operations: Vec<document::Operation>,
+    /// The resource types of the Service, sorted.
+    types: Vec<String>,
+}

@@ -1,0 +1,396 @@
+//! The way of a request through the phases.
+//!
+//! Invariant: the first denial wins; of several rules, the denial of the one that got furthest.
+
+use policy::Reason as R;
+use policy::decision::{Lookup, Phase, Verdict};
+use policy::letters::Letters;
+use policy::operation::Interaction as I;
+use policy::request::Request;
+
+use crate::answer::{Answer, Next, Sent, SentBody};
+use crate::call::{Call, Scene, Target};
+use crate::coverage::Cover;
+use crate::denial::{Denial, Stop, deny, stop};
+use crate::phase2_token::Passed;
+use crate::phase4_rules::{Fitting, prefers};
+use crate::phase5_query::Pairs;
+use crate::phase6_body::Written;
+use crate::rules::Rule;
+use crate::union::{Merged, Permit};
+use crate::{Interpreter, url};
+
+/// What a permit rests on, for phase 9.
+#[derive(Clone, Debug)]
+pub(crate) struct Permitted<'a> {
+    pub(crate) scene: Scene<'a>,
+    pub(crate) permits: Vec<Permit>,
+    pub(crate) merged: Merged,
+    pub(crate) by_reference: bool,
+    /// The entries of a batch that were forwarded, in order, and those that were not.
+    pub(crate) entries: Vec<Option<Permitted<'a>>>,
+}
+
+/// An answer, and what it rests on if it is a permit that goes through the rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided<'a> {
+    pub(crate) answer: Answer,
+    pub(crate) permitted: Option<Permitted<'a>>,
+}
+
+impl Interpreter {
+    /// Decides on one request.
+    #[must_use]
+    pub fn decide(&self, request: &Request<'_>) -> Answer {
+        let mut answer = self.decided(request).answer;
+        self.legacy(&mut answer);
+        answer
+    }
+
+    fn legacy(&self, answer: &mut Answer) {
+        if let Verdict::Deny { status, .. } = &mut answer.verdict {
+            *status = self.legacy_status(*status);
+        }
+        answer.entries.iter_mut().for_each(|entry| self.legacy(entry));
+    }
+
+    /// `legacy_400`: every denial but 401 and 403.
+    pub(crate) fn legacy_status(&self, status: u16) -> u16 {
+        if self.service.settings.legacy_400 && !matches!(status, 401 | 403) { 400 } else { status }
+    }
+
+    /// Decides, and keeps what the decision rests on.
+    pub(crate) fn decided<'a>(&self, request: &Request<'a>) -> Decided<'a> {
+        if request.stale {
+            return denied(deny(Phase::Normalise, R::BundleStale), None);
+        }
+        let call = match self.normalise(request) {
+            Ok(call) => call,
+            Err(denial) => return denied(denial, None),
+        };
+        match self.token(&call, &request.caller, request.now) {
+            Err(denial) => denied(denial, None),
+            Ok(Passed::Options) => ended(Phase::Token, Next::Answer(204), None),
+            Ok(Passed::Open(query)) => ended(Phase::Token, Next::Forward(self.sent(&call, query)), None),
+            Ok(Passed::DevMode) => ended(Phase::Token, Next::Forward(self.sent_as_it_was(&call)), Some(R::DevMode)),
+            Ok(Passed::On) => self.after_token(call, request),
+        }
+    }
+
+    /// Phases 3 to 8 of a request or of an entry.
+    pub(crate) fn after_token<'a>(&self, call: Call<'a>, request: &Request<'a>) -> Decided<'a> {
+        let target = match self.operation(&call) {
+            Ok(target) => target,
+            Err(denial) => return denied(denial, None),
+        };
+        let fitting = match self.rules(call, target.clone(), &request.caller) {
+            Ok(fitting) => fitting,
+            Err(denial) => return denied(denial, Some(&target)),
+        };
+        if target.interaction == Some(I::Batch) {
+            return self.batch(fitting, request);
+        }
+        self.by_rules(fitting)
+    }
+
+    /// Phases 5, 6 and 8 for each rule that fits.
+    fn by_rules<'a>(&self, fitting: Fitting<'a>) -> Decided<'a> {
+        let Fitting { scene, rules, by_reference } = fitting;
+        let mut permits = Vec::new();
+        let mut asks: Vec<(Phase, Vec<Lookup>)> = Vec::new();
+        let mut denials: Vec<Denial> = Vec::new();
+        for rule in &rules {
+            match self.one_rule(&scene, rule, by_reference) {
+                Ok(permit) => permits.push(permit),
+                Err(Stop::Ask(phase, lookups)) => asks.push((phase, lookups)),
+                Err(Stop::Deny(denial)) => denials.push(denial),
+            }
+        }
+        if permits.is_empty() {
+            if let Some((phase, _)) = asks.first() {
+                let mut all: Vec<Lookup> = asks.iter().flat_map(|(_, lookups)| lookups.clone()).collect();
+                all.sort();
+                all.dedup();
+                return undecided(*phase, all, &scene.target);
+            }
+            // The one that got furthest, the first on a tie.
+            let furthest = denials.iter().copied().reduce(|best, one| if one.phase > best.phase { one } else { best });
+            return denied(furthest.unwrap_or(deny(Phase::Rules, R::NoRule)), Some(&scene.target));
+        }
+        self.permit(scene, permits, by_reference)
+    }
+
+    /// The phases of one rule.
+    fn one_rule(&self, scene: &Scene<'_>, rule: &Rule, by_reference: bool) -> Result<Permit, Stop> {
+        if by_reference {
+            self.check_reference(scene, rule)?;
+        }
+        let plan = self.query_phase(scene, rule)?;
+        let written = self.body_phase(scene, rule)?;
+        self.tags_phase(scene, rule, &written)?;
+        if self.is_fhir() && scene.target.interaction.is_some() {
+            self.check_current(scene, rule, by_reference)?;
+            // D12: beside a patient context the answer of an operation has to be checked, whoever names it.
+            let beside = scene.principal.patient.is_some() && scene.target.interaction == Some(I::Operation);
+            let plain = self.is_plain(rule, scene.target.operation) && !beside;
+            if !plain && !scene.call.capabilities.check_response {
+                return Err(stop(Phase::Response, R::ObligationUnsupported));
+            }
+        }
+        Ok(Permit { rule: rule.clone(), plan, written })
+    }
+
+    /// D6: the context Patient is covered, and refers to exactly this instance.
+    fn check_reference(&self, scene: &Scene<'_>, rule: &Rule) -> Result<(), Stop> {
+        let no_rule = stop(Phase::Rules, R::NoRule);
+        let patient = scene.principal.patient.clone().unwrap_or_default();
+        let found = match self.instance(scene, Phase::Rules, "Patient", &patient) {
+            Ok(found) => found,
+            Err(Stop::Deny(denial)) if denial.reason == R::NotFound => return Err(no_rule),
+            Err(other) => return Err(other),
+        };
+        let Some(current) = found else { return Err(no_rule) };
+        let sight = self.stored_sight();
+        if self.covers(scene, rule, &current.value, Letters::READ, &sight) != Cover::Yes {
+            return Err(no_rule);
+        }
+        let wanted = crate::membership::Named::Instance(
+            scene.target.resource_type.clone().unwrap_or_default(),
+            scene.target.id.clone().unwrap_or_default(),
+        );
+        let refers = crate::json::objects(&current.value).iter().any(|one| Self::named(one, &sight.bases) == wanted);
+        if refers { Ok(()) } else { Err(no_rule) }
+    }
+
+    /// D5, D10, D12: what only the current state of the instance can tell, before anything is forwarded.
+    fn check_current(&self, scene: &Scene<'_>, rule: &Rule, by_reference: bool) -> Result<(), Stop> {
+        let Some(id) = &scene.target.id else { return Ok(()) };
+        let name = scene.target.resource_type.clone().unwrap_or_default();
+        let is_context =
+            |rule: &Rule| rule.is_patient() && name == "Patient" && scene.principal.patient.as_ref() == Some(id);
+        let plain = self.is_plain(rule, scene.target.operation);
+        let code = scene.target.code.as_deref();
+        match scene.target.interaction {
+            Some(I::Vread | I::HistoryInstance) if !plain && !by_reference => {}
+            Some(I::Operation) if code == Some("everything") && !plain && !is_context(rule) => {}
+            Some(I::Operation) if !matches!(code, Some("everything" | "export")) => {
+                return self.check_operation_instance(scene, &name);
+            }
+            _ => return Ok(()),
+        }
+        let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
+        let sight = self.stored_sight();
+        let cover = if rule.letters.is_none() {
+            self.covers_but_letters(scene, rule, &current.value, &sight)
+        } else {
+            self.covers(scene, rule, &current.value, Letters::READ, &sight)
+        };
+        if cover == Cover::Yes { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+    }
+
+    /// D12: an instance in the path of an operation is a member of the token's patient, if it has one.
+    fn check_operation_instance(&self, scene: &Scene<'_>, name: &str) -> Result<(), Stop> {
+        let Some(patient) = &scene.principal.patient else { return Ok(()) };
+        if name == "Patient" {
+            return Ok(());
+        }
+        let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
+        let member = self.is_member(&current.value, patient, &self.stored_sight().bases, false);
+        if member { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+    }
+
+    /// What is forwarded, once a rule permits.
+    fn permit<'a>(&self, scene: Scene<'a>, permits: Vec<Permit>, by_reference: bool) -> Decided<'a> {
+        let merged = self.merge(&scene, &permits);
+        if let Some(denial) = self.refuse_counts(&scene, &merged) {
+            return denied(denial, Some(&scene.target));
+        }
+        let written = needs(&permits);
+        let own = scene.call.header("if-match");
+        let differs = match (&written.if_match, own) {
+            (Some(version), Some(own)) => own != version,
+            (None, Some(_)) => written.if_none_match,
+            _ => false,
+        };
+        if differs {
+            return denied(deny(Phase::Body, R::ChangedMeanwhile), Some(&scene.target));
+        }
+        let sent = self.sent_by_rules(&scene, &permits, &merged);
+        if !scene.call.capabilities.rewrite && self.is_rewritten(&scene, &sent) {
+            return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
+        }
+        let mut answer = base(Verdict::Permit, Phase::Tags, Some(&scene.target));
+        answer.next = Next::Forward(sent);
+        for one in &permits {
+            if !answer.rules.contains(&one.rule.name) {
+                answer.rules.push(one.rule.name.clone());
+            }
+        }
+        answer.related.clone_from(&merged.plan.related);
+        answer.used = sorted(merged.plan.used.clone());
+        let mut ignored = merged.plan.ignored.clone();
+        if self.is_fhir() && scene.target.interaction.is_some() && !self.enforces_labels() {
+            ignored.push("meta.security".to_owned());
+        }
+        answer.ignored = sorted(ignored);
+        Decided { answer, permitted: Some(Permitted { scene, permits, merged, by_reference, entries: Vec::new() }) }
+    }
+
+    /// Counts are refused where the narrowing is inexact.
+    fn refuse_counts(&self, scene: &Scene<'_>, merged: &Merged) -> Option<Denial> {
+        let counts = |(name, value): &(String, String)| match name.as_str() {
+            "_summary" => value == "count",
+            "_count" => value.parse() == Ok(0_u32),
+            "_total" => true,
+            _ => false,
+        };
+        let refused = Self::is_search(scene) && !merged.exact && merged.plan.shape.iter().any(counts);
+        refused.then(|| deny(Phase::Query, R::ParameterDenied))
+    }
+
+    fn is_rewritten(&self, scene: &Scene<'_>, sent: &Sent) -> bool {
+        let query = match &sent.body {
+            Some(SentBody::Form(pairs)) => pairs.clone(),
+            _ => sent.query.clone(),
+        };
+        let added = ["if-match", "if-none-match", "prefer"];
+        let own = |name: &str| scene.call.header(name).map(str::to_owned);
+        query != scene.call.parameters()
+            || sent
+                .headers
+                .iter()
+                .any(|(name, value)| added.contains(&name.as_str()) && own(name).as_ref() != Some(value))
+    }
+
+    fn sent_by_rules(&self, scene: &Scene<'_>, permits: &[Permit], merged: &Merged) -> Sent {
+        let call = &scene.call;
+        let target = &scene.target;
+        let mut sent = self.sent(call, merged.query.clone());
+        if call.form.is_some() {
+            sent.body = Some(SentBody::Form(std::mem::take(&mut sent.query)));
+        }
+        let written = needs(permits);
+        if let Some(version) = &written.if_match {
+            set(&mut sent.headers, "if-match", version);
+        }
+        if written.if_none_match {
+            set(&mut sent.headers, "if-none-match", "*");
+        }
+        let plans: Vec<Permit> = permits
+            .iter()
+            .filter_map(|one| one.written.if_none_exist.clone().map(|plan| Permit { plan, ..one.clone() }))
+            .collect();
+        if !plans.is_empty() {
+            let scene =
+                Scene { target: Target { interaction: Some(I::SearchType), ..target.clone() }, ..scene.clone() };
+            set(&mut sent.headers, "if-none-exist", &encode_query(&self.merge(&scene, &plans).query));
+        }
+        let writes = matches!(target.interaction, Some(I::Create | I::Update | I::Patch | I::Conditional | I::Delete));
+        let name = target.resource_type.clone().unwrap_or_default();
+        let reads = |one: &Permit| self.gives(&one.rule, &name, Letters::READ);
+        if writes && !permits.iter().any(reads) {
+            set(&mut sent.headers, "prefer", "return=minimal");
+        }
+        if target.code.as_deref() == Some("export") {
+            set(&mut sent.headers, "prefer", "respond-async");
+        }
+        sent
+    }
+
+    /// A request with that query, and the client's headers by list.
+    pub(crate) fn sent(&self, call: &Call<'_>, query: Pairs) -> Sent {
+        let mut headers: Pairs = Pairs::new();
+        let writes = !matches!(call.method.as_str(), "GET" | "OPTIONS") && call.form.is_none();
+        for name in ["accept", "content-type", "if-match", "if-none-exist", "prefer"] {
+            let Some(value) = call.header(name) else { continue };
+            let value = match name {
+                "prefer" if !writes && self.is_fhir() => without_return(value),
+                "if-match" | "if-none-exist" | "content-type" if !writes && self.is_fhir() => String::new(),
+                _ => value.to_owned(),
+            };
+            if !value.is_empty() {
+                headers.push((name.to_owned(), value));
+            }
+        }
+        if call.form.is_some() {
+            set(&mut headers, "content-type", "application/x-www-form-urlencoded");
+        }
+        let path = url::path_of(call.path.as_deref().unwrap_or_default());
+        Sent { method: call.method.clone(), path, query, body: None, headers }
+    }
+
+    /// D31: forwarded as it was normalised.
+    fn sent_as_it_was(&self, call: &Call<'_>) -> Sent {
+        let mut sent = self.sent(call, call.query.clone());
+        sent.body = call.form.clone().map(SentBody::Form);
+        sent
+    }
+}
+
+/// What a write has to carry: nothing, if a rule permits it without a look at what is stored.
+fn needs(permits: &[Permit]) -> Written {
+    let free = permits.iter().find(|one| one.written.if_match.is_none() && !one.written.if_none_match);
+    free.or(permits.first()).map(|one| one.written.clone()).unwrap_or_default()
+}
+
+/// `Prefer` without `return`, which means nothing on a read.
+fn without_return(value: &str) -> String {
+    let kept: Vec<&str> =
+        value.split(',').map(str::trim).filter(|one| !one.is_empty() && !prefers(one, "return")).collect();
+    kept.join(", ")
+}
+
+pub(crate) fn set(headers: &mut Pairs, name: &str, value: &str) {
+    headers.retain(|(known, _)| known != name);
+    headers.push((name.to_owned(), value.to_owned()));
+    headers.sort();
+}
+
+/// Writes a query, each name and value encoded once.
+pub(crate) fn encode_query(pairs: &[(String, String)]) -> String {
+    let encode = |text: &str| -> String {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/,@!$'()*".contains(&byte);
+        text.bytes()
+            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
+    };
+    pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+}
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort();
+    list.dedup();
+    list
+}
+
+/// An answer of nothing but its verdict.
+pub(crate) fn base(verdict: Verdict, phase: Phase, target: Option<&Target>) -> Answer {
+    Answer {
+        verdict,
+        phase,
+        note: None,
+        interaction: target.and_then(|one| one.interaction),
+        resource_type: target.and_then(|one| one.resource_type.clone()),
+        resource_id: target.and_then(|one| one.id.clone()),
+        rules: Vec::new(),
+        used: Vec::new(),
+        ignored: Vec::new(),
+        related: Vec::new(),
+        next: Next::Nothing,
+        entries: Vec::new(),
+    }
+}
+
+pub(crate) fn denied<'a>(denial: Denial, target: Option<&Target>) -> Decided<'a> {
+    let verdict = Verdict::Deny { status: denial.status, reason: denial.reason };
+    Decided { answer: base(verdict, denial.phase, target), permitted: None }
+}
+
+pub(crate) fn undecided<'a>(phase: Phase, lookups: Vec<Lookup>, target: &Target) -> Decided<'a> {
+    let answer = Answer { next: Next::Lookup(lookups), ..base(Verdict::Undecided, phase, Some(target)) };
+    Decided { answer, permitted: None }
+}
+
+fn ended<'a>(phase: Phase, next: Next, note: Option<R>) -> Decided<'a> {
+    Decided { answer: Answer { next, note, ..base(Verdict::Permit, phase, None) }, permitted: None }
+}

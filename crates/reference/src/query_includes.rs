@@ -1,0 +1,174 @@
+//! Phase 5: `_include` and `_revinclude`, and the verdict on each related type (K39, K40).
+//!
+//! Invariant: what is denied never goes upstream; what goes is still checked entry by entry.
+
+use policy::Reason as R;
+use policy::facts::ParameterKind;
+use policy::letters::Letters;
+use policy::settings::Uncovered;
+
+use crate::Interpreter;
+use crate::call::Scene;
+use crate::denial::Denial;
+use crate::facts::{Parameter, is_type_name};
+use crate::phase5_query::{Plan, fault};
+
+/// An include that goes upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct Include {
+    pub(crate) reverse: bool,
+    pub(crate) iterate: bool,
+    /// The type that holds the reference.
+    pub(crate) source: String,
+    pub(crate) parameter: Parameter,
+    /// The only type that it leads to.
+    pub(crate) target: Option<String>,
+}
+
+impl Interpreter {
+    /// Whether an included type may come: some rule reads it, or it is shared.
+    fn may_include(&self, scene: &Scene<'_>, name: &str) -> bool {
+        let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
+        let read = scene.all.iter().filter(usable).any(|one| self.gives(one, name, Letters::READ));
+        self.has_type(name) && (read || self.shared_by_reference(name))
+    }
+
+    fn may_include_any(&self, scene: &Scene<'_>) -> bool {
+        let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
+        scene.all.iter().filter(usable).any(|one| self.letters_on_all(one).contains(Letters::READ))
+    }
+
+    fn may_reverse(&self, scene: &Scene<'_>, name: &str) -> bool {
+        let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
+        scene.all.iter().filter(usable).any(|one| self.gives(one, name, Letters::SEARCH))
+    }
+
+    /// One `_include` or `_revinclude`.
+    pub(crate) fn include(
+        &self,
+        scene: &Scene<'_>,
+        types: &[String],
+        name: &str,
+        value: &str,
+        plan: &mut Plan,
+    ) -> Result<(), Denial> {
+        let iterate = match name.split_once(':') {
+            None => false,
+            Some((_, "iterate")) => true,
+            Some(_) => return Err(fault(R::UnknownParameter)),
+        };
+        let reverse = name.starts_with("_revinclude");
+        plan.used.push(name.split(':').next().unwrap_or(name).to_owned());
+        let asked = self.asked_includes(types, reverse, iterate, value)?;
+        let wildcard = value == "*";
+        let via = format!("{name}={value}");
+        let mut verdicts: Vec<(String, bool)> = Vec::new();
+        for one in asked {
+            let label = format!("{}:{}", one.source, one.parameter.name);
+            if reverse {
+                let granted = self.may_reverse(scene, &one.source);
+                verdicts.push((one.source.clone(), granted));
+                if granted {
+                    let target = one.target.as_ref().map(|target| format!(":{target}")).unwrap_or_default();
+                    plan.client.push((name.to_owned(), format!("{label}{target}")));
+                    plan.includes.push(one);
+                }
+                continue;
+            }
+            let targets = match &one.target {
+                Some(target) => Some(vec![target.clone()]),
+                None => self.targets(&one.parameter),
+            };
+            let Some(targets) = targets else {
+                let granted = self.may_include_any(scene);
+                verdicts.push(("*".to_owned(), granted));
+                if granted {
+                    plan.client.push((name.to_owned(), label));
+                    plan.includes.push(one);
+                }
+                continue;
+            };
+            let granted: Vec<&String> = targets.iter().filter(|target| self.may_include(scene, target)).collect();
+            verdicts.extend(targets.iter().map(|target| (target.clone(), granted.contains(&target))));
+            if granted.len() == targets.len() {
+                let target = one.target.as_ref().map(|target| format!(":{target}")).unwrap_or_default();
+                plan.client.push((name.to_owned(), format!("{label}{target}")));
+                plan.includes.push(one.clone());
+            } else {
+                for target in granted {
+                    plan.client.push((name.to_owned(), format!("{label}:{target}")));
+                    plan.includes.push(Include { target: Some(target.clone()), ..one.clone() });
+                }
+            }
+        }
+        if wildcard {
+            verdicts.sort();
+            verdicts.dedup();
+        }
+        let denied = verdicts.iter().any(|(_, granted)| !granted);
+        plan.related.extend(verdicts.into_iter().map(|(name, granted)| (via.clone(), name, granted)));
+        if denied && self.service.settings.related == Uncovered::Reject {
+            return Err(fault(R::IncludeDenied));
+        }
+        Ok(())
+    }
+
+    /// What a value asks for: one parameter, or with `*` every one that can lead from or to the searched types.
+    fn asked_includes(
+        &self,
+        types: &[String],
+        reverse: bool,
+        iterate: bool,
+        value: &str,
+    ) -> Result<Vec<Include>, Denial> {
+        let unknown = fault(R::UnknownParameter);
+        if value == "*" {
+            let sources: Vec<String> = if reverse || iterate { self.types.clone() } else { types.to_vec() };
+            let one = |source: &String, parameter: Parameter| Include {
+                reverse,
+                iterate,
+                source: source.clone(),
+                parameter,
+                target: None,
+            };
+            let all = sources
+                .iter()
+                .flat_map(|source| self.references(source).into_iter().map(move |parameter| one(source, parameter)));
+            let leads = |include: &Include| {
+                !reverse
+                    || iterate
+                    || include.parameter.targets.is_empty()
+                    || include.parameter.targets.iter().any(|name| types.contains(name))
+            };
+            return Ok(all.filter(leads).collect());
+        }
+        let parts: Vec<&str> = value.split(':').collect();
+        let (source, name, target) = match parts.as_slice() {
+            [source, name] => (*source, *name, None),
+            [source, name, target] => (*source, *name, Some(*target)),
+            _ => return Err(fault(R::MalformedQuery)),
+        };
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(fault(R::MalformedQuery));
+        }
+        if !self.has_type(source) {
+            return Err(unknown);
+        }
+        let parameter =
+            self.parameter(source, name).filter(|one| one.kind == ParameterKind::Reference).ok_or(unknown)?;
+        let can = |target: &str| {
+            is_type_name(target) && (parameter.targets.is_empty() || parameter.targets.iter().any(|one| one == target))
+        };
+        if target.is_some_and(|target| !can(target)) {
+            return Err(unknown);
+        }
+        let target = target.map(str::to_owned);
+        Ok(vec![Include { reverse, iterate, source: source.to_owned(), parameter, target }])
+    }
+
+    /// The reference parameters of a type.
+    fn references(&self, type_name: &str) -> Vec<Parameter> {
+        let own = fhir::r4().parameters(type_name).map(Parameter::from);
+        own.filter(|one| one.kind == ParameterKind::Reference).collect()
+    }
+}

@@ -1,0 +1,205 @@
+//! Phase 5: chained searches, forwards (`a.b`) and in reverse (`_has`).
+//!
+//! Invariant: every type of every hop is searched by some rule, and a hop into a compartment under a `patient/` rule has
+//! an ownership parameter of its own.
+
+use policy::Reason as R;
+use policy::facts::{ParameterKind, Standing};
+use policy::letters::Letters;
+use policy::settings::Chains;
+
+use crate::Interpreter;
+use crate::call::Scene;
+use crate::denial::Denial;
+use crate::phase5_query::{Plan, fault};
+use crate::rules::Rule;
+
+impl Interpreter {
+    /// One join, of whatever kind.
+    pub(crate) fn join(
+        &self,
+        scene: &Scene<'_>,
+        rule: &Rule,
+        types: &[String],
+        name: &str,
+        value: &str,
+        plan: &mut Plan,
+    ) -> Result<(), Denial> {
+        if name.starts_with("_has:") {
+            self.reverse(scene, rule, types, name, value)?;
+        } else {
+            self.chain(scene, rule, types, name, value, plan)?;
+        }
+        if self.is_blind(scene, rule) {
+            return Err(fault(R::ChainDenied));
+        }
+        plan.client.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    /// Whether a hop may go into a type, and whether the context has to bind it there.
+    fn hop(&self, scene: &Scene<'_>, rule: &Rule, into: &str) -> Result<bool, Denial> {
+        let denied = fault(R::ChainDenied);
+        if !self.has_type(into) {
+            return Err(denied);
+        }
+        let whole =
+            |one: &&Rule| one.constraints.is_empty() && !self.tags_bind(one) && self.gives(one, into, Letters::SEARCH);
+        let open = scene.all.iter().filter(|one| !one.is_patient()).any(|one| whole(&one));
+        let bound =
+            scene.principal.patient.is_some() && scene.all.iter().filter(|one| one.is_patient()).any(|one| whole(&one));
+        let touched = |one: &Rule| !self.letters_on(one, into).is_empty();
+        let granular = scene.all.iter().any(|one| !one.constraints.is_empty() && touched(one));
+        if !open && !bound && (self.service.settings.chains == Chains::Strict || granular) {
+            return Err(denied);
+        }
+        Ok(rule.is_patient() || (!open && bound))
+    }
+
+    /// `a.b`, `a:T.b.c`.
+    fn chain(
+        &self,
+        scene: &Scene<'_>,
+        rule: &Rule,
+        types: &[String],
+        name: &str,
+        value: &str,
+        plan: &mut Plan,
+    ) -> Result<(), Denial> {
+        let parts: Vec<&str> = name.split('.').collect();
+        let Some((last, hops)) = parts.split_last() else { return Err(fault(R::UnknownParameter)) };
+        let mut current = types.to_vec();
+        let mut above = String::new();
+        let mut bound = false;
+        for hop in hops {
+            let (base, only) = hop.split_once(':').map_or((*hop, None), |(base, only)| (base, Some(only)));
+            let next = self.next_types(&current, base, only)?;
+            bound = false;
+            for into in &next {
+                let binds = self.hop(scene, rule, into)?;
+                bound |= binds;
+                if binds {
+                    let from_shared = current.iter().any(|from| self.standing(from) == Standing::Shared);
+                    let owner = self.hop_owner(scene, into, base, from_shared, next.len() > 1)?;
+                    if let Some((suffix, value)) = owner {
+                        let name = match suffix {
+                            None => format!("{above}{base}"),
+                            Some(suffix) => format!("{above}{hop}.{suffix}"),
+                        };
+                        let pair = (name, value);
+                        if !plan.joins.contains(&pair) {
+                            plan.joins.push(pair);
+                        }
+                    }
+                }
+            }
+            above = format!("{above}{hop}.");
+            current = next;
+        }
+        self.last_part(scene, &current, last, value, bound)
+    }
+
+    /// The types that a hop leads to.
+    fn next_types(&self, from: &[String], base: &str, only: Option<&str>) -> Result<Vec<String>, Denial> {
+        let unknown = fault(R::UnknownParameter);
+        let parameter =
+            self.parameter_of_all(from, base).filter(|one| one.kind == ParameterKind::Reference).ok_or(unknown)?;
+        let mut next = Vec::new();
+        for one in from {
+            let parameter = self.parameter(one, base).ok_or(unknown)?;
+            next.extend(self.targets(&parameter).unwrap_or_else(|| self.types.clone()));
+        }
+        next.sort();
+        next.dedup();
+        match only {
+            None => Ok(next),
+            Some(only) if parameter.targets.is_empty() && self.has_type(only) => Ok(vec![only.to_owned()]),
+            Some(only) if next.iter().any(|one| one == only) => Ok(vec![only.to_owned()]),
+            Some(_) => Err(unknown),
+        }
+    }
+
+    /// The ownership parameter of a hop: on the reference itself into Patient, else on the type behind it.
+    fn hop_owner(
+        &self,
+        scene: &Scene<'_>,
+        into: &str,
+        base: &str,
+        from_shared: bool,
+        several: bool,
+    ) -> Result<Option<(Option<String>, String)>, Denial> {
+        let denied = fault(R::ChainDenied);
+        match self.standing(into) {
+            Standing::Shared => Ok(None),
+            _ if several || from_shared => Err(denied),
+            Standing::Patient => Ok(Some((None, self.owner_value(scene, base)))),
+            Standing::Compartment | Standing::PatientElement => {
+                let name = self.narrowing_parameter(into).ok_or(denied)?;
+                let value = self.owner_value(scene, &name);
+                Ok(Some((Some(name), value)))
+            }
+            Standing::NamesPatients | Standing::Binary | Standing::Provenance | Standing::Undecidable => Err(denied),
+        }
+    }
+
+    /// The last part is a predicate on each of the types that the join leads to.
+    fn last_part(
+        &self,
+        scene: &Scene<'_>,
+        types: &[String],
+        part: &str,
+        value: &str,
+        bound: bool,
+    ) -> Result<(), Denial> {
+        let unknown = fault(R::UnknownParameter);
+        let (base, modifier) = part.split_once(':').map_or((part, None), |(base, modifier)| (base, Some(modifier)));
+        if types.is_empty() {
+            return Err(unknown);
+        }
+        for one in types {
+            let parameter = self.parameter(one, base).ok_or(unknown)?;
+            if bound && self.is_owner(one, base) {
+                if modifier == Some("not") {
+                    return Err(fault(R::MalformedQuery));
+                }
+                self.check_predicate(&parameter, part, value)?;
+                if !matches!(modifier, Some("missing" | "identifier")) && !value.is_empty() {
+                    self.check_owner_values(scene, base, modifier, value)?;
+                }
+            } else {
+                self.check_predicate(&parameter, part, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `_has:T:p:q`.
+    fn reverse(&self, scene: &Scene<'_>, rule: &Rule, types: &[String], name: &str, value: &str) -> Result<(), Denial> {
+        let unknown = fault(R::UnknownParameter);
+        let parts: Vec<&str> = name.splitn(4, ':').collect();
+        let ["_has", from, by, rest] = parts.as_slice() else { return Err(unknown) };
+        if !self.has_type(from) {
+            return Err(unknown);
+        }
+        let parameter = self.parameter(from, by).filter(|one| one.kind == ParameterKind::Reference).ok_or(unknown)?;
+        let leads = |one: &String| parameter.targets.is_empty() || parameter.targets.contains(one);
+        if !types.iter().all(leads) {
+            return Err(unknown);
+        }
+        let bound = self.hop(scene, rule, from)?;
+        if bound && !(rule.is_patient() && types == ["Patient"] && self.is_owner(from, by)) {
+            return Err(fault(R::ChainDenied));
+        }
+        let inner = vec![(*from).to_owned()];
+        if rest.starts_with("_has:") {
+            return self.reverse(scene, rule, &inner, rest, value);
+        }
+        if rest.contains('.') {
+            if bound {
+                return Err(fault(R::ChainDenied));
+            }
+            return self.chain(scene, rule, &inner, rest, value, &mut Plan::default());
+        }
+        self.last_part(scene, &inner, rest, value, bound)
+    }
+}
