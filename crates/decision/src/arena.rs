@@ -57,7 +57,9 @@ impl Arena {
     /// These parts in one.
     pub(crate) fn join(&self, parts: &[&str]) -> &str {
         let mut text = self.builder(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| text.push_str(part));
+        for part in parts {
+            text.push_str(part);
+        }
         text.into_bump_str()
     }
 

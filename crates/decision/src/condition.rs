@@ -125,7 +125,7 @@ fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
 fn parameter(parameters: &[Parameter<'_>], path: &[Box<str>], is_one: impl Fn(&str) -> bool) -> Found {
     let whole = path.join(".");
     let mut values = parameters.iter().filter(|one| *one.name == *whole).map(|one| one.value).peekable();
-    if values.peek().is_none() { Found::Missing } else { Found::Any(values.any(|value| is_one(value))) }
+    if values.peek().is_none() { Found::Missing } else { Found::Any(values.any(is_one)) }
 }
 
 #[cfg(test)]

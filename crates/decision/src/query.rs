@@ -220,7 +220,7 @@ pub(crate) fn shape_only<'a>(
 pub(crate) fn history<'a>(
     engine: &'a Engine,
     call: &Call<'a>,
-    places: &[Place],
+    (places, types_named): (&[Place], bool),
     grants: &'a Grants,
     exact: bool,
     arena: &'a Arena,
@@ -235,7 +235,7 @@ pub(crate) fn history<'a>(
                 kept.push((one.name, one.value));
             }
             // Its types were read before the rules were asked.
-            "_type" if !one.value.is_empty() && places.len() != 1 => {
+            "_type" if !one.value.is_empty() && types_named => {
                 trace.used.push(one.name.into());
                 kept.push((one.name, one.value));
             }
@@ -307,7 +307,8 @@ pub(crate) fn search<'a>(
     let texts = |names: &[String]| {
         let mut list = arena.list_of(names.len());
         list.extend(names.iter().map(|name| arena.text(name)));
-        &*list.into_bump_slice()
+        let texts: &[&str] = list.into_bump_slice();
+        texts
     };
     let search = Search {
         types: types.into_bump_slice(),

@@ -392,5 +392,5 @@ pub(crate) fn undecided<'a>(phase: Phase, lookups: Vec<Lookup>, target: &Target)
 }
 
 fn ended<'a>(phase: Phase, next: Next, note: Option<R>) -> Decided<'a> {
-    Decided { answer: Answer { next, note, ..base(Verdict::Permit, phase, None) }, permitted: None }
+    Decided { answer: Answer { note, next, ..base(Verdict::Permit, phase, None) }, permitted: None }
 }

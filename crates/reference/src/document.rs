@@ -137,7 +137,7 @@ fn parameters(document: &Value, item: &Value, operation: &Value) -> Vec<(String,
         .map(resolve)
         .filter_map(|one| {
             let text = |name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
-            let schema = one.get("schema").map(&resolve).unwrap_or(Value::Null);
+            let schema = one.get("schema").map_or(Value::Null, &resolve);
             Some((text("in")?, text("name")?, schema))
         })
         .collect()

@@ -295,7 +295,7 @@ impl Interpreter {
     fn check_new(&self, scene: &Scene<'_>, rule: &Rule, state: &Value) -> Result<(), Denial> {
         let bases = [self.own_base()];
         let conditional = |object: &&Value| Self::named(object, &bases) == Named::Conditional;
-        if json::objects(state).iter().any(|object| conditional(object)) {
+        if json::objects(state).iter().any(conditional) {
             return Err(deny(Body, R::ConditionalDenied));
         }
         if rule.is_patient() {

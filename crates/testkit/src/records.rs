@@ -15,6 +15,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     RECORDS.keys().map(String::as_str)
 }
 
+/// The names of the records that are stored: those that bear their own name as their id. All others are bodies of
+/// writes, or earlier versions.
+pub fn stored() -> impl Iterator<Item = &'static str> {
+    names().filter(|name| text(name).contains(&format!("\"id\":\"{name}\"")))
+}
+
 /// The text of a record.
 ///
 /// # Panics

@@ -24,14 +24,13 @@ impl<'a> Scene<'_, 'a> {
             letters: Letters::SEARCH,
             path_patient: None,
         };
-        let (fitting, places) = match self.target.place {
-            Some(place) => (fitting(self.engine, self.grants, &asked, self.arena)?, self.arena.copied(&[place])),
-            None => {
-                let types = self.named_types()?;
-                let several = Several { asked, types };
-                let fitting = fitting_all(self.engine, self.grants, &several, &[Group::Others], self.arena)?;
-                (fitting, types.unwrap_or_else(|| self.every_place()))
-            }
+        let (fitting, places) = if let Some(place) = self.target.place {
+            (fitting(self.engine, self.grants, &asked, self.arena)?, self.arena.copied(&[place]))
+        } else {
+            let types = self.named_types()?;
+            let several = Several { asked, types };
+            let fitting = fitting_all(self.engine, self.grants, &several, &[Group::Others], self.arena)?;
+            (fitting, types.unwrap_or_else(|| self.every_place()))
         };
         self.async_only_for_systems(fitting)?;
         trace.phase = Phase::Query;
@@ -41,7 +40,15 @@ impl<'a> Scene<'_, 'a> {
                 && (rule.names(self.engine, self.index)
                     || places.iter().all(|place| rule.gives_at(*place, Letters::SEARCH)))
         });
-        let shaped = query::history(self.engine, self.call, places, self.grants, plain, self.arena, trace)?;
+        let shaped = query::history(
+            self.engine,
+            self.call,
+            (places, self.target.place.is_none()),
+            self.grants,
+            plain,
+            self.arena,
+            trace,
+        )?;
         let permitting = self.tags_of_request(fitting, trace)?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);

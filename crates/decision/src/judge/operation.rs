@@ -54,7 +54,7 @@ impl<'a> Scene<'_, 'a> {
         let mut fitting = self.arena.list_of(2);
         let naming = |(rule, _): &(&Rule, u16)| rule.names(self.engine, self.index);
         fitting.extend(self.grants.list.iter().zip(0_u16..).filter(naming).map(|(_, index)| index));
-        let fitting = &*fitting.into_bump_slice();
+        let fitting: &[u16] = fitting.into_bump_slice();
         if fitting.is_empty() {
             return Err(Denial::new(Phase::Rules, self.unnamed()).into());
         }

@@ -54,7 +54,7 @@ impl<'a> Scene<'_, 'a> {
         trace.phase = Phase::Query;
         let fitting = self.within_fields(fitting, false, trace)?;
         let plain = self.rules(fitting).any(|rule| rule.is_plain(self.engine, self.index));
-        let shaped = query::history(self.engine, self.call, &[place], self.grants, plain, self.arena, trace)?;
+        let shaped = query::history(self.engine, self.call, (&[place], false), self.grants, plain, self.arena, trace)?;
         let fitting = self.tags_of_request(fitting, trace)?;
         let permitting = self.covering_now(fitting, place, trace)?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
@@ -133,7 +133,7 @@ impl<'a> Scene<'_, 'a> {
                 let rule = self.grants.list.get(usize::from(*index));
                 rule.is_some_and(|rule| self.covers_stored(rule, place, name, id, resource))
             }));
-            &*left.into_bump_slice()
+            left.into_bump_slice()
         });
         match covering {
             Some(left) if !left.is_empty() => Ok(left),

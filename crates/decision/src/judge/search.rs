@@ -23,12 +23,11 @@ impl<'a> Scene<'_, 'a> {
             path_patient: self.target.path_patient,
         };
         let named = if self.target.place.is_none() { self.named_types()? } else { None };
-        let fitting = match self.target.place {
-            Some(_) => fitting(self.engine, self.grants, &asked, self.arena)?,
-            None => {
-                let several = Several { asked, types: named };
-                fitting_all(self.engine, self.grants, &several, &[Group::Own, Group::Others], self.arena)?
-            }
+        let fitting = if self.target.place.is_some() {
+            fitting(self.engine, self.grants, &asked, self.arena)?
+        } else {
+            let several = Several { asked, types: named };
+            fitting_all(self.engine, self.grants, &several, &[Group::Own, Group::Others], self.arena)?
         };
         self.async_only_for_systems(fitting)?;
         trace.phase = Phase::Query;
@@ -69,7 +68,7 @@ impl<'a> Scene<'_, 'a> {
                 }
             }
         }
-        let places = &*places.into_bump_slice();
+        let places: &[Place] = places.into_bump_slice();
         Ok((!places.is_empty()).then_some(places))
     }
 }

@@ -6,6 +6,7 @@ use policy::request::Header;
 const METHOD_HEADERS: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// What the fields of a request say, before any of it was judged.
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Head<'a> {
     /// Whether every name and value is free of control characters, and every value UTF-8.

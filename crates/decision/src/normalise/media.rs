@@ -110,7 +110,7 @@ fn accept(headers: &[Header<'_>]) -> Option<&'static str> {
 
 fn is_json_format(parameter: &Parameter<'_>) -> bool {
     // A bare `+` in a query is a space: `application/fhir+json` arrives as `application/fhir json`.
-    let media = Media(&parameter.value);
+    let media = Media(parameter.value);
     let named =
         ["json", "text/json", JSON, FHIR, "application/fhir json", "application/json+fhir", "application/json fhir"];
     media.known_version() && named.iter().any(|name| media.is(name))

@@ -195,7 +195,7 @@ impl<'a> Walk<'_, 'a> {
             return Err(denied());
         }
         if let Some((name, value)) = tie
-            && !self.hops.iter().any(|known| *known == (name.as_str(), value))
+            && !self.hops.contains(&(name.as_str(), value))
         {
             self.hops.push((self.scene.arena.text(&name), value));
         }

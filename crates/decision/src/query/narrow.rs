@@ -11,7 +11,7 @@ use super::class::{Class, Modifier};
 use super::permits::{Permit, Permits};
 use super::{Pair, Scene, ownership};
 use crate::denial::Denial;
-use crate::engine::Known;
+use crate::engine::{Kind, Known};
 use crate::normalise::{MAX_ALTERNATIVES, alternatives};
 use crate::rules::Rule;
 
@@ -62,7 +62,7 @@ fn narrowing<'a>(scene: &Scene<'a>) -> Option<&'a str> {
         kinds.filter(|kind| kind.standing != Standing::Shared)
     };
     let in_all = |name: &&str| owned().all(|kind| kind.known(name).is_some_and(Known::is_owner));
-    let names = || owned().next().into_iter().flat_map(|kind| kind.owner_names()).filter(in_all);
+    let names = || owned().next().into_iter().flat_map(Kind::owner_names).filter(in_all);
     names().find(|name| *name == "patient").or_else(|| names().min())
 }
 

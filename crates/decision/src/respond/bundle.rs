@@ -144,7 +144,7 @@ impl Check<'_, '_> {
         let texts = &mut findings.texts;
         let reverse = matches!(way, Way::Last | Way::Led { reverse: true, .. });
         let refers = if search.has_includes() {
-            let matters = |target: &str| reverse || search.included.iter().any(|one| *one == target);
+            let matters = |target: &str| reverse || search.included.contains(&target);
             findings.refers.add(&resource, &self.bases, texts, &matters)
         } else {
             Span::default()
@@ -184,8 +184,8 @@ impl Check<'_, '_> {
                 && self.engine.settings().shared != Shared::Scope
                 && !contains_patient(resource)
         };
-        let include = search.included.iter().any(|one| *one == name) && (shared() || covered(Letters::READ));
-        let reverse = search.reverse.iter().any(|one| *one == name) && covered(Letters::SEARCH);
+        let include = search.included.contains(&name) && (shared() || covered(Letters::READ));
+        let reverse = search.reverse.contains(&name) && covered(Letters::SEARCH);
         (include || reverse).then_some(Way::Led { include, reverse })
     }
 

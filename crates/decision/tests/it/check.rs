@@ -33,7 +33,7 @@ pub(crate) fn ehr_engine(settings: &str) -> Engine {
 /// What is stored, as the gateway would find it: status and body.
 fn stored(lookup: &Lookup) -> (u16, String) {
     let found = |kind: &str, id: &str| {
-        records::names().map(records::text).find(|text| {
+        records::stored().map(records::text).find(|text| {
             let value: serde_json::Value = serde_json::from_str(text).unwrap();
             value["resourceType"] == kind && value["id"] == id
         })
@@ -46,7 +46,7 @@ fn stored(lookup: &Lookup) -> (u16, String) {
         },
         [kind] => {
             let of_kind = |name: &&str| records::text(name).contains(&format!("\"resourceType\":\"{kind}\""));
-            let names: Vec<&str> = records::names().filter(of_kind).collect();
+            let names: Vec<&str> = records::stored().filter(of_kind).collect();
             (200, records::searchset(&names, ehr::UPSTREAM))
         }
         other => panic!("no lookup looks like {other:?}"),
@@ -232,7 +232,8 @@ pub(crate) fn upstream(decision: &Decision<'_>) -> String {
 /// What is released of the answer in the row: names of records, `not found`, or another status.
 fn released(engine: &Engine, decision: &Decision<'_>, row: &Row) -> String {
     let names: Vec<&str> = row.cell("answer").split_whitespace().collect();
-    let search = decision.interaction.is_some_and(|interaction| interaction.as_str().starts_with("search"));
+    let search = decision.interaction.is_some_and(|interaction| interaction.as_str().starts_with("search"))
+        || row.cell("call").contains("$everything");
     let (status, body) = match &*names {
         [number] if number.parse::<u16>().is_ok() => (number.parse().unwrap(), r#"{"secret":"upstream"}"#.to_owned()),
         ["empty"] => (200, records::searchset(&[], ehr::UPSTREAM)),

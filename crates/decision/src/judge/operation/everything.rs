@@ -72,7 +72,7 @@ impl<'a> Scene<'_, 'a> {
                 places.push(place);
             }
         }
-        let places = &*places.into_bump_slice();
+        let places: &[Place] = places.into_bump_slice();
         Ok((!places.is_empty()).then_some(places))
     }
 
