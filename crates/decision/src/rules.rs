@@ -207,11 +207,10 @@ impl Rule {
         let own = match &self.gives {
             Gives::Letters(Types::All, own) => *own,
             Gives::Letters(Types::One(one), own) if *one == place => *own,
-            Gives::Letters(..) => Letters::NONE,
             Gives::Operations(operations) => operations.letters(place),
             Gives::EveryGet => Letters::READ | Letters::SEARCH,
             Gives::Access(access) if access.read => Letters::READ | Letters::SEARCH,
-            Gives::Access(_) => Letters::NONE,
+            Gives::Letters(..) | Gives::Access(_) => Letters::NONE,
         };
         own.contains(letters) && self.within.iter().all(|within| within.letters(place).contains(letters))
     }

@@ -1,5 +1,7 @@
 //! The request that goes upstream: path, query and headers rebuilt from what was read, nothing copied unseen.
 
+use std::borrow::Cow;
+
 use bumpalo::collections::{String as Text, Vec as List};
 use policy::decision::{Obligation, Upstream, UpstreamHeader};
 use policy::operation::{FhirOperation, Method, Operation};
@@ -46,28 +48,20 @@ const NEVER: &[&str] = &[
 const NOTED: &[&str] = &["if-match", "if-modified-since", "if-none-match", "range"];
 
 /// What stands in a path segment as it is, beside letters and digits (RFC 3986 section 3.3).
-const SEGMENT: [bool; 256] = plain(b"-._~$@:*!'()+,=&");
-/// What stands in the name of a parameter as it is.
-const NAME: [bool; 256] = plain(b"-._~:");
-/// What stands in the value of a parameter as it is.
-const VALUE: [bool; 256] = plain(b"-._~:,/$*");
+const fn in_segment(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'$' | b'@' | b':' | b'*' | b'!' | b'\'' | b'(' | b')')
+        || matches!(byte, b'+' | b',' | b'=' | b'&')
+}
 
-/// Letters, digits and these marks.
-const fn plain(marks: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut byte = 0_usize;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-        let is_word = (byte as u8).is_ascii_alphanumeric();
-        table[byte] = is_word;
-        byte += 1;
-    }
-    let mut index = 0;
-    while index < marks.len() {
-        table[marks[index] as usize] = true;
-        index += 1;
-    }
-    table
+/// What stands in the name of a parameter as it is.
+const fn in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':')
+}
+
+/// What stands in the value of a parameter as it is.
+const fn in_value(byte: u8) -> bool {
+    in_name(byte) || matches!(byte, b',' | b'/' | b'$' | b'*')
 }
 
 /// What goes upstream where the answer is not checked.
@@ -90,7 +84,7 @@ pub(crate) fn plainly<'a>(
         path: path(call.segments(), arena).into(),
         query: query.into(),
         body: None,
-        headers: (&*headers.into_bump_slice()).into(),
+        headers: Cow::Borrowed(headers.into_bump_slice()),
     }
 }
 
@@ -131,7 +125,7 @@ pub(crate) fn fhir<'a>(
         path: path(call.segments(), arena).into(),
         query: sends.query.into(),
         body: sends.form.map(Into::into),
-        headers: (&*headers.into_bump_slice()).into(),
+        headers: Cow::Borrowed(headers.into_bump_slice()),
     }
 }
 
@@ -193,7 +187,7 @@ fn encoded<'a>(segments: &[&str], arena: &'a Arena) -> &'a str {
     let mut out = arena.builder(segments.iter().map(|segment| segment.len() + 1).sum());
     for segment in segments {
         out.push('/');
-        escape(segment, &SEGMENT, &mut out);
+        escape(segment, in_segment, &mut out);
     }
     out.into_bump_str()
 }
@@ -208,27 +202,27 @@ pub(crate) fn encode<'a>(pairs: &[Pair<'_>], arena: &'a Arena) -> &'a str {
         if index > 0 {
             out.push('&');
         }
-        escape(name, &NAME, &mut out);
+        escape(name, in_name, &mut out);
         out.push('=');
-        escape(value, &VALUE, &mut out);
+        escape(value, in_value, &mut out);
     }
     out.into_bump_str()
 }
 
-/// Percent-encodes all but letters, digits and what the table has.
-fn escape(text: &str, table: &[bool; 256], out: &mut Text<'_>) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    if text.bytes().all(|byte| table[usize::from(byte)]) {
+/// Percent-encodes all but what is plain.
+fn escape(text: &str, plain: impl Fn(u8) -> bool, out: &mut Text<'_>) {
+    if text.bytes().all(&plain) {
         out.push_str(text);
         return;
     }
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).map_or('0', |digit| digit.to_ascii_uppercase());
     for byte in text.bytes() {
-        if table[usize::from(byte)] {
+        if plain(byte) {
             out.push(char::from(byte));
         } else {
             out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
         }
     }
 }

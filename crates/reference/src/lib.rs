@@ -11,6 +11,13 @@
     clippy::too_many_lines,
     reason = "it is held beside the page: every step reads alike, and each case stands by name"
 )]
+#![allow(
+    clippy::format_collect,
+    clippy::let_and_return,
+    clippy::single_match_else,
+    clippy::type_complexity,
+    reason = "it is read beside the semantics, line by line; speed and terseness are the engine's"
+)]
 
 mod answer;
 mod call;

@@ -43,11 +43,11 @@ impl Check<'_, '_> {
     /// How many resources there are, if each of them may be released.
     fn resources(&self, value: Value<'_>, guarded: bool) -> Option<u32> {
         let mut count = 0_u32;
-        if let Some(name) = value.text("resourceType") {
-            if !ENVELOPES.contains(&&*name) {
-                let releases = self.releases(&name, value, guarded);
-                return releases.then_some(1);
-            }
+        if let Some(name) = value.text("resourceType")
+            && !ENVELOPES.contains(&&*name)
+        {
+            let releases = self.releases(&name, value, guarded);
+            return releases.then_some(1);
         }
         for inner in value.values() {
             count = count.saturating_add(self.resources(inner, guarded)?);

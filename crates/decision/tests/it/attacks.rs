@@ -72,7 +72,7 @@ fn no_service_can_ask_for_what_is_not_decided() {
 fn header_names(token: &str, call: &str) -> Vec<String> {
     let decision = ask(&ehr_engine(""), token, call);
     let Action::Forward(upstream) = decision.action else { panic!("{decision:?}") };
-    upstream.headers.into_iter().map(|(name, _)| name.to_string()).collect()
+    upstream.headers.iter().map(|(name, _)| name.to_string()).collect()
 }
 
 #[test]
