@@ -41,7 +41,7 @@ fn claims(fixture: &Fixture, token: &str) -> Value {
     assert_eq!((jws.typ.as_deref(), jws.kid.as_deref()), (Some("firewarden-check+jwt"), key["kid"].as_str()));
     let key = Key::from_jwk(Algorithm::EdDsa, &key.to_string()).unwrap();
     assert!(key.is_for(&jws) && key.verifies(&jws));
-    serde_json::from_slice(&jws.payload).unwrap()
+    serde_json::from_slice(jws.payload).unwrap()
 }
 
 #[test]
