@@ -312,6 +312,7 @@ pub(super) fn with_request<T>(
         stale: false,
         now: 1,
         stored: &stored,
+        upstream_base: "",
     })
 }
 
