@@ -36,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Body,
     pub(crate) capabilities: Capabilities,
     pub(crate) stored: &'a [Stored<'a>],
+    /// The upstream's own base URL; empty if unknown.
+    pub(crate) upstream_base: &'a str,
     /// In a batch: whose `urn:` each `fullUrl` is (its type).
     pub(crate) siblings: BTreeMap<String, String>,
 }

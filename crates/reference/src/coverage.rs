@@ -31,9 +31,11 @@ pub(crate) struct Sight {
 }
 
 impl Interpreter {
-    /// The sight of what decide looks up: the upstream's base is not known there.
-    pub(crate) fn stored_sight(&self) -> Sight {
-        Sight { bases: vec![self.own_base()], partial: false }
+    /// The sight of what decide looks up: stored resources may bear the upstream's base.
+    pub(crate) fn stored_sight(&self, scene: &Scene<'_>) -> Sight {
+        let upstream = scene.call.upstream_base.trim_end_matches('/');
+        let known = (!upstream.is_empty()).then(|| upstream.to_owned());
+        Sight { bases: std::iter::once(self.own_base()).chain(known).collect(), partial: false }
     }
 
     /// Whether one rule covers a resource with these letters.

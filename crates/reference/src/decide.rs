@@ -150,7 +150,7 @@ impl Interpreter {
             Err(other) => return Err(other),
         };
         let Some(current) = found else { return Err(no_rule) };
-        let sight = self.stored_sight();
+        let sight = self.stored_sight(scene);
         if self.covers(scene, rule, &current.value, Letters::READ, &sight) != Cover::Yes {
             return Err(no_rule);
         }
@@ -179,7 +179,7 @@ impl Interpreter {
             _ => return Ok(()),
         }
         let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
-        let sight = self.stored_sight();
+        let sight = self.stored_sight(scene);
         let cover = if rule.letters.is_none() {
             self.covers_but_letters(scene, rule, &current.value, &sight)
         } else {
@@ -195,7 +195,7 @@ impl Interpreter {
             return Ok(());
         }
         let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
-        let member = self.is_member(&current.value, patient, &self.stored_sight().bases, false);
+        let member = self.is_member(&current.value, patient, &self.stored_sight(scene).bases, false);
         if member { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
     }
 
@@ -304,7 +304,7 @@ impl Interpreter {
         for name in ["accept", "content-type", "if-match", "if-none-exist", "prefer"] {
             let Some(value) = call.header(name) else { continue };
             let value = match name {
-                "prefer" if !writes && self.is_fhir() => without_return(value),
+                "prefer" if self.is_fhir() => preferences(value, writes),
                 "if-match" | "if-none-exist" | "content-type" if !writes && self.is_fhir() => String::new(),
                 _ => value.to_owned(),
             };
@@ -333,10 +333,10 @@ fn needs(permits: &[Permit]) -> Written {
     free.or(permits.first()).map(|one| one.written.clone()).unwrap_or_default()
 }
 
-/// `Prefer` without `return`, which means nothing on a read.
-fn without_return(value: &str) -> String {
-    let kept: Vec<&str> =
-        value.split(',').map(str::trim).filter(|one| !one.is_empty() && !prefers(one, "return")).collect();
+/// `Prefer` without `return`, which means nothing on a read, and without `respond-async` (D38).
+fn preferences(value: &str, writes: bool) -> String {
+    let goes = |one: &&str| !one.is_empty() && !prefers(one, "respond-async") && (writes || !prefers(one, "return"));
+    let kept: Vec<&str> = value.split(',').map(str::trim).filter(goes).collect();
     kept.join(", ")
 }
 

@@ -45,6 +45,7 @@ mod phase9_bundle;
 mod phase9_response;
 mod query_includes;
 mod query_joins;
+mod readings;
 mod rules;
 mod scope;
 mod service;

@@ -54,6 +54,7 @@ impl Interpreter {
         let all: Pairs = query.iter().chain(form.iter().flatten()).cloned().collect();
         self.check_credentials(&headers, &all)?;
         check_framing(&headers)?;
+        check_preconditions(&headers)?;
         self.check_authority(&headers, authority_ok)?;
         check_override(&headers, &all)?;
         check_limits(request, &raw_query, &all, self.is_bundle(path.as_deref(), request.method))?;
@@ -72,6 +73,7 @@ impl Interpreter {
             body: Body::Bytes(if is_search_form && self.is_fhir() { Vec::new() } else { request.body.to_vec() }),
             capabilities: request.capabilities,
             stored: request.stored,
+            upstream_base: request.upstream_base,
             siblings: std::collections::BTreeMap::new(),
         })
     }
@@ -167,6 +169,12 @@ fn check_framing(headers: &[(String, String)]) -> Result<(), Denial> {
     let count = |wanted: &str| headers.iter().filter(|(name, _)| name == wanted).count();
     let lengths = count("content-length");
     if lengths > 1 || (lengths == 1 && count("transfer-encoding") > 0) { Err(fault(R::MalformedBody)) } else { Ok(()) }
+}
+
+/// D37: a precondition that stands twice could be read in two ways.
+fn check_preconditions(headers: &[(String, String)]) -> Result<(), Denial> {
+    let twice = |wanted: &str| headers.iter().filter(|(name, _)| name == wanted).count() > 1;
+    if twice("if-match") || twice("if-none-exist") { Err(fault(R::MalformedUrl)) } else { Ok(()) }
 }
 
 fn check_override(headers: &[(String, String)], parameters: &[(String, String)]) -> Result<(), Denial> {

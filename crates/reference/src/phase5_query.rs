@@ -63,6 +63,11 @@ pub(crate) const fn fault(reason: R) -> Denial {
     deny(Query, reason)
 }
 
+/// D36: a search of all the text.
+const fn not_built() -> Denial {
+    deny(Query, R::NotBuilt)
+}
+
 /// Whether a parameter is refused wherever it stands.
 pub(crate) fn is_escape(name: &str) -> bool {
     let base = name.split(':').next().unwrap_or(name);
@@ -213,6 +218,10 @@ impl Interpreter {
     /// Modifier and value of a predicate.
     pub(crate) fn check_predicate(&self, parameter: &Parameter, name: &str, value: &str) -> Result<(), Denial> {
         use ParameterKind as K;
+        // D36: nobody can tell what a search of all the text would tell.
+        if matches!(parameter.name.as_str(), "_content" | "_text") {
+            return Err(not_built());
+        }
         let Some((_, modifier)) = name.split_once(':') else { return Ok(()) };
         let known = match (parameter.kind, modifier) {
             (_, "missing") if matches!(value, "true" | "false") => true,
@@ -232,6 +241,10 @@ impl Interpreter {
     fn sort(&self, types: &[String], name: &str, value: &str, plan: &mut Plan) -> Result<(), Denial> {
         if name != "_sort" {
             return Err(fault(R::UnknownParameter));
+        }
+        let all_text = |one: &String| matches!(one.strip_prefix('-').unwrap_or(one), "_content" | "_text");
+        if url::values(value).iter().any(all_text) {
+            return Err(not_built());
         }
         let known = |one: &String| self.parameter_of_all(types, one.strip_prefix('-').unwrap_or(one)).is_some();
         if !url::values(value).iter().all(known) {

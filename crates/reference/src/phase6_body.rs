@@ -175,7 +175,7 @@ impl Interpreter {
             return Ok(Written::default());
         }
         let body = scene.call.json()?;
-        if !body.is_object() || json::has_confusing_key(&body, &self.element_names("")) {
+        if json::text(&body, "resourceType").is_none() || json::has_confusing_key(&body, &self.element_names("")) {
             return Err(stop(Body, R::MalformedBody));
         }
         if let Some(patient) = &scene.principal.patient {
@@ -273,7 +273,7 @@ impl Interpreter {
 
     /// The stored version is covered by the same rule, with the letter that it writes by.
     fn check_stored(&self, scene: &Scene<'_>, rule: &Rule, current: &Current, letter: Letters) -> Result<(), Stop> {
-        let sight = self.stored_sight();
+        let sight = self.stored_sight(scene);
         match self.covers(scene, rule, &current.value, letter, &sight) {
             Cover::Yes => Ok(()),
             Cover::No | Cover::ByDocument | Cover::ByTargets => Err(self.uncovered(Body)),

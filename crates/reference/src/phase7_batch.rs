@@ -260,6 +260,7 @@ impl Interpreter {
             body: Body::Resource(entry.resource.clone()),
             capabilities: scene.call.capabilities,
             stored: scene.call.stored,
+            upstream_base: scene.call.upstream_base,
             siblings: siblings.clone(),
         })
     }

@@ -38,6 +38,11 @@ impl Interpreter {
             || (scene.target.interaction == Some(I::SearchCompartment) && scene.target.resource_type.is_some())
     }
 
+    /// Whether labels can hide anything from this caller.
+    fn hides_labels(&self, scene: &Scene<'_>) -> bool {
+        self.enforces_labels() && scene.principal.clearance < policy::settings::Confidentiality::V
+    }
+
     pub(crate) fn is_search(scene: &Scene<'_>) -> bool {
         matches!(scene.target.interaction, Some(I::SearchType | I::SearchSystem | I::SearchCompartment))
     }
@@ -52,7 +57,7 @@ impl Interpreter {
         };
         let plan = chosen.plan.clone();
         let (constraints, mut exact) = self.shared_constraints(&widest, Self::searches_one(scene));
-        exact &= widest.iter().all(|one| one.plan.exact && !self.tags_bind(&one.rule)) && !self.enforces_labels();
+        exact &= widest.iter().all(|one| one.plan.exact && !self.tags_bind(&one.rule)) && !self.hides_labels(scene);
         exact &= widest.iter().all(|one| one.rule.is_patient()) || widest.iter().all(|one| !one.rule.is_patient());
         let mut added = plan.joins.clone();
         if widest.iter().all(|one| one.rule.is_patient()) {

@@ -226,7 +226,14 @@ fn d11_d12_an_operation_is_named_and_stays_with_the_patient() {
     check(&ehr, "role:lastn", matching, &[], "deny 403 other_patient", "none");
     let refers = r#"POST /Patient/$match json: {"resourceType":"Parameters","parameter":[{"name":"x","valueReference":{"reference":"Patient?identifier=1"}}]}"#;
     check(&ehr, "role:lastn", refers, &[], "deny 403 conditional_denied", "none");
-    check(&ehr, "role:lastn", "POST /Composition/C1/$document json: {}", &[], "lookup /Composition/C1", "none");
+    check(
+        &ehr,
+        "role:lastn",
+        "POST /Composition/C1/$document json: {\"resourceType\":\"Parameters\"}",
+        &[],
+        "lookup /Composition/C1",
+        "none",
+    );
     let call = "GET /Observation/$lastn?patient=ME";
     assert_eq!(released(&respond(&ehr, "role:lastn", call, &store(&[]), 200, &bundle("searchset", &[OBS]))), "200 O1");
     assert_eq!(
@@ -445,7 +452,7 @@ fn d29_i01_to_i13_a_key_reads_and_writes_by_its_privileges() {
         (None, false, false, "GET /Observation/1", "permit"),
         (None, false, false, create, "permit"),
         (Some("fhir"), true, false, "GET /Observation/1", "permit"),
-        (Some("fhir"), true, false, "POST /$process-message json: {}", "permit"),
+        (Some("fhir"), true, false, "POST /$process-message json: {\"resourceType\":\"Bundle\"}", "permit"),
         (Some("fhir"), true, false, create, "deny 403 no_rule"),
         (Some("fhir"), false, true, create, "permit"),
         (Some("fhir"), false, true, "GET /Observation/1", "deny 403 no_rule"),
@@ -494,6 +501,30 @@ fn d31_i41_development_mode_permits_without_credentials_after_phase_1() {
     check(&ehr, "openid", "GET /Observation", &[], "deny 403 no_permission", "none");
     service.settings.production = true;
     check(&Interpreter::new(service), "none", "GET /Observation", &[], "deny 401 no_token", "none");
+}
+
+#[test]
+fn d36_a_search_of_all_the_text_is_not_decided_yet() {
+    let ehr = ehr("");
+    check(&ehr, "user/*.rs", "GET /Condition?_content=x", &[], "deny 403 not_built", "none");
+    check(&ehr, "user/*.rs", "GET /Observation?subject:Patient._text=x", &[], "deny 403 not_built", "none");
+    check(&ehr, "user/*.rs", "GET /Condition?_sort=_content", &[], "deny 403 not_built", "none");
+}
+
+#[test]
+fn d37_a_precondition_stands_once() {
+    let ehr = ehr("");
+    let twice = "DELETE /Observation/1 + If-Match: W/\"1\" + If-Match: W/\"2\"";
+    check(&ehr, "system/*.d", twice, &[], "deny 400 malformed_url", "none");
+}
+
+#[test]
+fn d38_respond_async_needs_a_system_rule_and_does_not_go_upstream() {
+    let ehr = ehr("");
+    let call = "GET /Observation + Prefer: respond-async, handling=strict";
+    check(&ehr, "user/*.rs", call, &[], "deny 403 no_rule", "none");
+    let answer = decide(&ehr, "system/*.rs", call, &store(&[]));
+    assert_eq!(header(&answer, "prefer").as_deref(), Some("handling=strict"));
 }
 
 #[test]

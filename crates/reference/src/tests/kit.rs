@@ -176,6 +176,26 @@ pub(super) fn service(kind: ServiceKind, words: &str) -> Service {
     }
 }
 
+/// Adds the tags of the corpus: the keys, and what the registry says.
+pub(super) fn with_tags(mut service: Service) -> Service {
+    let system = |key: &str| format!("https://as.example/s/ehr/tags/{key}");
+    let key = |key: &str| policy::tag::TagKey { key: key.into(), system: system(key).into() };
+    service.tag_keys = ["dept", "function", "team"].into_iter().map(key).collect();
+    let values = |list: &[&str]| list.iter().map(|value| (*value).into()).collect();
+    let tag = |key: &str, list: &[&str]| policy::tag::Tag { key: key.into(), values: values(list) };
+    let one = |name: &str, id: &str, tags| policy::tag::TaggedResource {
+        resource_type: name.into(),
+        id: id.into(),
+        tags,
+        created_by: None,
+    };
+    service.tagged = vec![
+        one("Observation", "OBS-REG", vec![tag("dept", &["cardio", "icu"])]),
+        one("Observation", "OBS-REG-TWO", vec![tag("dept", &["cardio"]), tag("function", &["doctor"])]),
+    ];
+    service
+}
+
 /// The FHIR Service's interpreter.
 pub(super) fn ehr(words: &str) -> Interpreter {
     Interpreter::new(service(ServiceKind::Fhirv4, words))
@@ -268,6 +288,8 @@ impl Line {
             (head, Some("application/fhir+json"), body)
         } else if let Some((head, body)) = text.split_once(" form: ") {
             (head, Some("application/x-www-form-urlencoded"), body)
+        } else if let Some((head, body)) = text.split_once(" patch: ") {
+            (head, Some("application/json-patch+json"), body)
         } else {
             (text, None, "")
         };
@@ -312,7 +334,7 @@ pub(super) fn with_request<T>(
         stale: false,
         now: 1,
         stored: &stored,
-        upstream_base: "",
+        upstream_base: UPSTREAM,
     })
 }
 
