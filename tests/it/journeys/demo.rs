@@ -43,7 +43,7 @@ const EXPECTED: &[(&str, &str, u64, &str, &str)] = &[
     ("no_rule", "patient A's app", 403, "deny", "no_rule"),
     ("not_in_service", "patient A's app", 404, "deny", "not_in_service"),
     ("method", "patient A's app", 405, "deny", "method_not_allowed"),
-    ("not_built", "partner machine", 403, "deny", "not_built"),
+    ("everything", "patient A's app", 403, "deny", "no_rule"),
     ("double_encoded", "patient A's app", 400, "deny", "malformed_url"),
     ("wrong_case", "patient A's app", 400, "deny", "unknown_parameter"),
     ("no_token", "stranger", 401, "deny", "no_token"),

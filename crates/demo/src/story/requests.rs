@@ -164,7 +164,7 @@ pub(crate) fn writes() -> Vec<Row> {
 
 /// What is refused whoever asks, and who is not known.
 pub(crate) fn refusals() -> Vec<Row> {
-    use With::{Forged, Garbage, Nothing, PatientA, System};
+    use With::{Forged, Garbage, Nothing, PatientA};
     vec![
         Row::get("no_rule", PatientA, "/MedicationRequest").deny(403, Reason::NoRule, "a type without a scope"),
         Row::get("not_in_service", PatientA, "/Device").deny(
@@ -177,10 +177,10 @@ pub(crate) fn refusals() -> Vec<Row> {
             Reason::MethodNotAllowed,
             "a method that the path has not",
         ),
-        Row::get("not_built", System, "/Patient/{a}/$everything").deny(
+        Row::get("everything", PatientA, "/Patient/{a}/$everything").deny(
             403,
-            Reason::NotBuilt,
-            "defined, but not decided by this version: never a silent permit",
+            Reason::NoRule,
+            "a whole chart needs a scope on every type that may come back",
         ),
         Row::get("double_encoded", PatientA, "/Patient/%2561mara").deny(
             400,
