@@ -78,13 +78,14 @@ pub(crate) async fn create_service(stage: &mut Stage, owner: &Member, document: 
     if document.foreign {
         let tag = answer.header("etag").map(str::to_owned);
         let call = stage.to_control(Who::Owner, Method::PATCH, format!("/v1/services/{id}")).bearer(&owner.session);
-        let mut change = json!({"base_url": stage.gateway.value});
-        let mut says = "its base is the gateway now";
-        if answer.text("/kind") == Some("plain") {
-            // What bears no tag is for the owner's own Account in a plain Service (K20), until the owner opens it.
-            change["settings"] = json!({"untagged_resources": "by_role"});
-            says = "its base is the gateway now, and a role alone opens what bears no tag";
-        }
+        let base = &stage.gateway.value;
+        // What bears no tag is for the owner's own Account in a plain Service (K20), until the owner opens it.
+        let (change, says) = if answer.text("/kind") == Some("plain") {
+            let change = json!({"base_url": base, "settings": {"untagged_resources": "by_role"}});
+            (change, "its base is the gateway now, and a role alone opens what bears no tag")
+        } else {
+            (json!({"base_url": base}), "its base is the gateway now")
+        };
         answer = stage.call(call.if_match(tag).json(change), 200, says).await?;
     }
     let base = super::text(stage, &answer, "/base_url")?;
