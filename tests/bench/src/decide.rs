@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use decision::{Engine, decide};
+use decision::{Arena, Engine, Grants, decide};
 use policy::claims::Claims;
 use policy::request::{Caller, Capabilities, Header, Request};
 use policy::settings::ServiceKind;
@@ -86,7 +86,13 @@ fn measure(engines: &[Engine], case: &Case) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut rounds: Vec<Rounds> = SIZES.iter().map(|_| Rounds::new()).collect();
     for (engine, roles) in engines.iter().zip(SIZES) {
-        let (permits, allocated) = asked(case, engine, roles, |request| counted(|| decide(engine, request).permits()));
+        let (permits, allocated) = asked(case, engine, roles, |request, grants| {
+            let mut arena = Arena::new();
+            // The first request of a thread grows its arena; those after it use it again.
+            black_box(decide(engine, request, grants, &arena).permits());
+            arena.reset();
+            counted(|| decide(engine, request, grants, &arena).permits())
+        });
         assert_eq!(permits, case.permit, "{}", case.what);
         let must = case.what.starts_with("read").then_some(ALLOCATIONS);
         let what = format!("allocations: {} ({roles} roles)", case.what);
@@ -97,9 +103,11 @@ fn measure(engines: &[Engine], case: &Case) -> Vec<Figure> {
     for _ in 0..ROUNDS {
         verifications.run(1, SAMPLES / 50, LONGEST, |_| verify());
         for ((engine, roles), rounds) in engines.iter().zip(SIZES).zip(&mut rounds) {
-            asked(case, engine, roles, |request| {
+            asked(case, engine, roles, |request, grants| {
+                let mut arena = Arena::new();
                 rounds.run(1, SAMPLES, LONGEST, |_| {
-                    black_box(decide(engine, black_box(request)));
+                    arena.reset();
+                    black_box(decide(engine, black_box(request), grants, &arena));
                 });
             });
         }
@@ -136,7 +144,7 @@ fn table(case: &Case, rounds: Vec<Rounds>, verifications: &[f64]) -> Vec<Figure>
 }
 
 /// Hands the case's request to `work`.
-fn asked<T>(case: &Case, engine: &Engine, roles: u32, work: impl FnOnce(&Request<'_>) -> T) -> T {
+fn asked<T>(case: &Case, engine: &Engine, roles: u32, work: impl FnOnce(&Request<'_>, &Grants) -> T) -> T {
     let claims = claims(case.scope, roles);
     let issuer = engine.bundle().parts().issuers.first().expect("an issuer").clone();
     let headers = [
@@ -146,7 +154,7 @@ fn asked<T>(case: &Case, engine: &Engine, roles: u32, work: impl FnOnce(&Request
         Header { name: "content-type", value: b"application/fhir+json" },
     ];
     let headers = if case.body.is_empty() { &headers[..3] } else { &headers[..] };
-    work(&Request {
+    let request = Request {
         method: case.method,
         target: case.target,
         headers,
@@ -156,7 +164,10 @@ fn asked<T>(case: &Case, engine: &Engine, roles: u32, work: impl FnOnce(&Request
         stale: false,
         now: 0,
         stored: &[],
-    })
+        upstream_base: "",
+    };
+    // A gateway maps a token's rules once for each version of the bundle.
+    work(&request, &Grants::new(engine, &request.caller))
 }
 
 fn engine(roles: u32) -> Engine {

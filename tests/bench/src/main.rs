@@ -12,6 +12,7 @@ mod ours;
 mod peers;
 mod questions;
 mod report;
+mod respond;
 mod role_question;
 mod service;
 mod swap;
@@ -24,6 +25,7 @@ const NAMES: &[(&str, &str)] = &[
     ("bearer", "a token at a gateway: seen before among 50,000, and not seen before"),
     ("import", "a document, from bytes to operations, types and findings"),
     ("memory", "an engine with 10,000 roles: its bytes"),
+    ("respond", "the filter of a searchset, beside a tree of serde_json: speed, and memory beside the body"),
     ("swap", "a bundle of 10,000 roles: verify, decode, swap; and decisions meanwhile"),
     ("tokens", "POST /v1/token at a real control plane: latency, CPU time, rate"),
 ];
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Some("bearer") => bearer::figures(),
         Some("import") => import::figures(),
         Some("memory") => memory::figures(),
+        Some("respond") => respond::figures(),
         Some("swap") => swap::figures(),
         Some("tokens") => tokens::figures(),
         Some(other) => {

@@ -1,52 +1,38 @@
 //! The bare role question, asked of this project's own engine: the only file that knows how.
 
-use decision::{Engine, decide};
+use decision::{Engine, permits_operation};
 use policy::Bundle;
-use policy::bundle::Issuer;
 use policy::claims::{Claims, TokenKind};
 use policy::id::RoleId;
-use policy::request::{Caller, Capabilities, Header, Request};
+use policy::operation::Method;
 use policy::settings::ServiceKind;
 
-use crate::service::{self, BASE, HOST, ISSUER};
+use crate::service::{self, BASE, BASE_PATH, ISSUER};
 
-/// The kind of Service that the question is asked about: a plain one, where roles are all that there is.
-pub const KIND: ServiceKind = ServiceKind::Plain;
+/// The kind of Service that the question is asked about.
+pub const KIND: ServiceKind = ServiceKind::Fhirv4;
 
 /// What a decision is asked with, made before the clock runs.
 pub struct Ours {
     engine: Engine,
-    issuer: Issuer,
-    tokens: Vec<Claims>,
+    tokens: Vec<Vec<RoleId>>,
 }
 
 impl Ours {
     pub fn new(bundle: Bundle, tokens: &[Vec<RoleId>]) -> Self {
-        let issuer = bundle.parts().issuers.first().expect("an issuer").clone();
-        let tokens = tokens.iter().map(|roles| claims(roles)).collect();
-        Self { engine: Engine::new(bundle), issuer, tokens }
+        Self { engine: Engine::new(bundle), tokens: tokens.to_vec() }
     }
 
     /// Whether that token may send that method to that target (path with the base).
     pub fn permits(&self, method: &str, target: &str, token: usize) -> bool {
-        role_question(&self.engine, method, target, &self.tokens[token], &self.issuer)
+        role_question(&self.engine, method, target, &self.tokens[token])
     }
 }
 
-/// Whether one of the caller's roles has the operation.
-pub fn role_question(engine: &Engine, method: &str, target: &str, claims: &Claims, issuer: &Issuer) -> bool {
-    let request = Request {
-        method,
-        target,
-        headers: &[Header { name: "host", value: HOST.as_bytes() }],
-        body: b"",
-        caller: Caller::Verified(claims, issuer),
-        capabilities: Capabilities::ALL,
-        stale: false,
-        now: 0,
-        stored: &[],
-    };
-    decide(engine, &request).permits()
+/// Whether one of these roles has the operation; method and path are read anew each time.
+pub fn role_question(engine: &Engine, method: &str, target: &str, roles: &[RoleId]) -> bool {
+    let path = target.strip_prefix(BASE_PATH).unwrap_or_default();
+    Method::parse(method).is_some_and(|method| permits_operation(engine, method, path, roles))
 }
 
 /// A key's token with these roles and nothing else.

@@ -4,15 +4,13 @@
 
 use policy::bundle::{self, Algorithm, Bundle, Issuer, IssuerKey};
 use policy::id::{AccountId, RoleId, ServiceId};
-use policy::role::Role;
 use policy::settings::{DefaultUserRole, ServiceKind, Settings};
-use policy_compiler::{Imported, Limits, Source, compile, import};
+use policy_compiler::{Imported, Limits, RoleSource, Source, compile, import};
 use uuid::Uuid;
 
 use crate::draws::Draws;
 
 pub const BASE: &str = "https://ehr.example/fhir";
-pub const HOST: &str = "ehr.example";
 /// The base's path, which every request target begins with.
 pub const BASE_PATH: &str = "/fhir";
 pub const ISSUER: &str = "https://auth.example/s/ehr";
@@ -23,30 +21,21 @@ const OPERATIONS_OF_A_ROLE: (usize, usize) = (5, 40);
 pub fn bundle(kind: ServiceKind, roles: u32) -> Bundle {
     let imported = import(document().as_bytes(), &Limits::default()).expect("the document imports");
     let settings = Settings { default_user_role: DefaultUserRole::Nothing, ..Settings::for_kind(kind) };
-    let source = Source {
-        service: bundle::Service {
-            id: ServiceId::new(Uuid::from_u128(1)),
-            account_id: owner(),
-            kind,
-            base_url: BASE.into(),
-        },
-        settings,
-        roles: custom_roles(&imported, roles),
-        imported: &imported,
-        issuers: vec![Issuer {
-            issuer: ISSUER.into(),
-            trusted_for_roles: true,
-            scp_is_scope: false,
-            keys: vec![IssuerKey { kid: "k".into(), algorithm: Algorithm::Es256, jwk: "{}".into() }],
-        }],
-        subscriptions: Vec::new(),
-        revocations: Vec::new(),
-    };
+    let service =
+        bundle::Service { id: ServiceId::new(Uuid::from_u128(1)), account_id: owner(), kind, base_url: BASE.into() };
+    let mut source = Source::new(service, settings, &imported);
+    source.roles = custom_roles(&imported, roles);
+    source.issuers = vec![Issuer {
+        issuer: ISSUER.into(),
+        trusted_for_roles: true,
+        scp_is_scope: false,
+        keys: vec![IssuerKey { kid: "k".into(), algorithm: Algorithm::Es256, jwk: "{}".into() }],
+    }];
     compile(source).expect("the bundle compiles")
 }
 
 /// Roles as people write them: a few types, and of each about half of what can be done with it.
-fn custom_roles(imported: &Imported, roles: u32) -> Vec<Role> {
+fn custom_roles(imported: &Imported, roles: u32) -> Vec<RoleSource> {
     let operations = &imported.operations;
     let mut by_type = std::collections::BTreeMap::<String, Vec<u32>>::new();
     for (index, operation) in (0..).zip(operations) {
@@ -69,11 +58,10 @@ fn custom_roles(imported: &Imported, roles: u32) -> Vec<Role> {
                 }
             }
             chosen.sort_unstable();
-            Role {
+            RoleSource {
                 id: role_id(number),
                 name: format!("role {number}").into(),
-                operations: chosen,
-                fields: Vec::new(),
+                operations: chosen.iter().map(|index| operations[*index as usize].key()).collect(),
                 condition: None,
             }
         })
