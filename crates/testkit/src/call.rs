@@ -6,8 +6,10 @@ use crate::ehr;
 use crate::token::Token;
 
 /// How a body is written, and the media type that it is sent with unless a header says otherwise.
-const BODIES: [(&str, &str); 3] = [
+const BODIES: [(&str, &str); 5] = [
     (" json: ", "application/fhir+json"),
+    (" batch: ", "application/fhir+json"),
+    (" transaction: ", "application/fhir+json"),
     (" form: ", "application/x-www-form-urlencoded"),
     (" patch: ", "application/json-patch+json"),
 ];
@@ -28,19 +30,27 @@ pub struct Call {
 impl Call {
     /// Reads a call: method, path below the base (or a whole URL), then ` + Name: value` for each
     /// header, then ` json: …`, ` form: …` or ` patch: …` (JSON Patch) for a body. A body `@NAME` is that record.
+    /// ` batch: …` and ` transaction: …` are a Bundle of the entries between ` ; `, each `GET Observation/1`, with
+    /// ` + ifMatch: W/"3"` for a member of its request, ` + fullUrl: …`, and ` @NAME` or ` {…}` for its resource.
     ///
     /// # Panics
     /// When the text has no method and path.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let body = |(mark, media)| {
+        let body = |(mark, media): (&str, &'static str)| {
             let (head, body) = text.split_once(mark)?;
+            let body = match mark.trim() {
+                "batch:" => bundle("batch", body),
+                "transaction:" => bundle("transaction", body),
+                _ => body.to_owned(),
+            };
             Some((head, media, body))
         };
         // The mark that comes first is the body's; what follows it is the body, whatever it looks like.
         let found = BODIES.into_iter().filter_map(body).min_by_key(|(head, ..)| head.len());
-        let (head, media, body) = found.map_or((text, None, ""), |(head, media, body)| (head, Some(media), body));
-        let body = body.strip_prefix('@').map_or(body, |name| crate::records::text(name));
+        let (head, media, body) =
+            found.map_or((text, None, String::new()), |(head, media, body)| (head, Some(media), body));
+        let body = body.strip_prefix('@').map_or(&*body, |name| crate::records::text(name));
         let mut parts = head.split(" + ");
         let (method, path) = parts.next().and_then(|line| line.split_once(' ')).expect("a method and a path");
         let mut headers = vec![("host".to_owned(), ehr::HOST.as_bytes().to_vec())];
@@ -98,9 +108,56 @@ impl Call {
     }
 }
 
+/// A Bundle of requests, of the entries in a line.
+fn bundle(kind: &str, text: &str) -> String {
+    let entries: Vec<String> = text.split(" ; ").map(str::trim).filter(|text| !text.is_empty()).map(entry).collect();
+    format!(r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{}]}}"#, entries.join(","))
+}
+
+fn entry(text: &str) -> String {
+    let at = [" @", " {"].into_iter().filter_map(|mark| text.find(mark)).min();
+    let (head, resource) = at.map_or((text, ""), |at| text.split_at(at));
+    let resource = resource.trim_start();
+    let resource = resource.strip_prefix('@').map_or(resource, |name| crate::records::text(name));
+    let mut parts = head.split(" + ");
+    let line = parts.next().unwrap_or_default();
+    let (method, url) = line.split_once(' ').unwrap_or((line, ""));
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut request = format!(r#""method":{},"url":{}"#, quoted(method), quoted(url));
+    let mut members = String::new();
+    for part in parts {
+        let (name, value) = part.split_once(": ").expect("a member's name and value");
+        let member = format!("{}:{}", quoted(name), quoted(value));
+        if name == "fullUrl" {
+            members.push_str(&format!("{member},"));
+        } else {
+            request.push_str(&format!(",{member}"));
+        }
+    }
+    if !resource.is_empty() {
+        members.push_str(&format!(r#""resource":{resource},"#));
+    }
+    format!(r#"{{{members}"request":{{{request}}}}}"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_is_a_line_of_entries() {
+        let call = Call::parse(
+            r#"POST / transaction: GET Patient/ME ; POST  + fullUrl: urn:1 + ifMatch: W/"3" {"a":1} ; PUT x @ME"#,
+        );
+        let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+        assert_eq!((&body["type"], body["entry"].as_array().map(Vec::len)), (&"transaction".into(), Some(3)));
+        assert_eq!(body["entry"][0], serde_json::json!({"request": {"method": "GET", "url": "Patient/ME"}}));
+        let second = &body["entry"][1];
+        assert_eq!((&second["fullUrl"], &second["resource"]["a"]), (&"urn:1".into(), &1.into()));
+        assert_eq!((&second["request"]["url"], &second["request"]["ifMatch"]), (&"".into(), &"W/\"3\"".into()));
+        assert_eq!(body["entry"][2]["resource"]["id"], "ME");
+        assert!(call.headers.contains(&("content-type".to_owned(), b"application/fhir+json".to_vec())));
+    }
 
     #[test]
     fn a_call_is_a_line_of_text() {

@@ -161,6 +161,10 @@ fn the_corpus_holds_on_the_interpreter() {
                 }
             };
             check("decision", &row["decision"], &kit::words(&answer));
+            if let Some(expected) = row.get("entries").filter(|text| !text.is_empty() && !text.contains("not_built")) {
+                let found: Vec<String> = answer.entries.iter().map(kit::words).collect();
+                check("entries", expected, &found.join(" ; "));
+            }
             if let Some(expected) = row.get("upstream").filter(|text| !text.is_empty()) {
                 check("upstream", expected, &kit::sent(&answer));
             }

@@ -284,6 +284,11 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn parse(text: &str) -> Self {
+        if let Some((kind, (head, entries))) =
+            ["batch", "transaction"].into_iter().find_map(|kind| Some((kind, text.split_once(&format!(" {kind}: "))?)))
+        {
+            return Self::parse(&format!("{head} json: {}", requests(kind, entries)));
+        }
         let (head, media, body) = if let Some((head, body)) = text.split_once(" json: ") {
             (head, Some("application/fhir+json"), body)
         } else if let Some((head, body)) = text.split_once(" form: ") {
@@ -306,6 +311,34 @@ impl Line {
         let target = if path.starts_with('/') { format!("/fhir{path}") } else { path.to_owned() };
         Self { method: method.to_owned(), target, headers, body: body.to_owned() }
     }
+}
+
+/// `GET a ; POST b + ifMatch: c + fullUrl: d @RECORD` as a Bundle.
+fn requests(kind: &str, text: &str) -> String {
+    let records: Map<String, Value> =
+        serde_json::from_str(include_str!("../../../../tests/decisions/records.json")).unwrap();
+    let entry = |text: &str| {
+        let place = text.find(" @").into_iter().chain(text.find(" {")).min().unwrap_or(text.len());
+        let (asked, resource) = text.split_at(place);
+        let mut words = asked.split(" + ");
+        let (method, url) = words.next().and_then(|line| line.split_once(' ')).unwrap_or((asked, ""));
+        let mut entry = json!({"request": {"method": method, "url": url}});
+        for (name, value) in words.map(|word| word.split_once(": ").unwrap()) {
+            if name == "fullUrl" {
+                entry[name] = value.into();
+            } else {
+                entry["request"][name] = value.into();
+            }
+        }
+        match (resource.trim(), resource.trim().strip_prefix('@')) {
+            ("", _) => {}
+            (_, Some(name)) => entry["resource"] = records[name].clone(),
+            (text, None) => entry["resource"] = serde_json::from_str(text).unwrap(),
+        }
+        entry
+    };
+    let entries: Vec<Value> = text.split(" ; ").map(str::trim).filter(|text| !text.is_empty()).map(entry).collect();
+    json!({"resourceType": "Bundle", "type": kind, "entry": entries}).to_string()
 }
 
 /// What is stored: `Observation/OBS-ME` with its text, or nothing but a status.
