@@ -61,6 +61,35 @@ pub(crate) fn private() -> [(String, Vec<u8>); 2] {
     [("cache-control".to_owned(), b"private, no-store".to_vec()), ("vary".to_owned(), b"Authorization".to_vec())]
 }
 
+/// A status as an entry of a Bundle says it: `404 Not Found`.
+pub(crate) fn status_line(status: u16) -> String {
+    let phrase = match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        409 => "Conflict",
+        410 => "Gone",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        _ => return status.to_string(),
+    };
+    format!("{status} {phrase}")
+}
+
 /// The issue type (R4 issue-type) and the sentence of a status.
 const fn words(status: u16) -> (&'static str, &'static str) {
     match status {

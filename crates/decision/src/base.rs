@@ -26,6 +26,21 @@ impl Base {
         without_port(authority, self.https).eq_ignore_ascii_case(&self.authority)
     }
 
+    /// What of an absolute URL stands below the base and this path (with its leading slash, or empty); none for a URL of
+    /// another server, or outside.
+    pub(crate) fn relative<'u>(&self, url: &'u str, path: &str) -> Option<&'u str> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, mut rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if !scheme.eq_ignore_ascii_case(if self.https { "https" } else { "http" }) || !self.has_authority(authority) {
+            return None;
+        }
+        for segment in &self.segments {
+            rest = rest.strip_prefix('/')?.strip_prefix(&**segment)?;
+        }
+        rest = rest.strip_prefix(path)?;
+        rest.strip_prefix('/').or_else(|| (rest.is_empty() || rest.starts_with('?')).then_some(rest))
+    }
+
     /// The segments below the base; none for a path outside.
     pub(crate) fn below<'p, 's>(&self, path: &'p [&'s str]) -> Option<&'p [&'s str]> {
         let (head, rest) = path.split_at_checked(self.segments.len())?;
@@ -35,4 +50,36 @@ impl Base {
 
 fn without_port(authority: &str, https: bool) -> &str {
     authority.strip_suffix(if https { ":443" } else { ":80" }).unwrap_or(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d32_a_url_below_the_own_base_is_relative_and_every_other_is_foreign() {
+        let base = Base::new("https://gw.example/fhir");
+        for (url, path, relative) in [
+            ("https://gw.example/fhir/Patient/1?a=b", "", Some("Patient/1?a=b")),
+            ("HTTPS://GW.example:443/fhir/Patient/1", "", Some("Patient/1")),
+            ("https://gw.example/fhir", "", Some("")),
+            ("https://gw.example/fhir/", "", Some("")),
+            ("https://gw.example/fhir?_type=Patient", "", Some("?_type=Patient")),
+            ("https://gw.example/fhir/t/7/Patient/1", "/t/7", Some("Patient/1")),
+            ("https://gw.example/fhir/t/70/Patient/1", "/t/7", None),
+            ("https://gw.example/fhir/Patient/1", "/t/7", None),
+            ("https://gw.example/fhirs/Patient/1", "", None),
+            ("https://gw.example/FHIR/Patient/1", "", None),
+            ("https://gw.example/Patient/1", "", None),
+            ("https://gw.example", "", None),
+            ("http://gw.example/fhir/Patient/1", "", None),
+            ("https://gw.example:8443/fhir/Patient/1", "", None),
+            ("https://gw.example@evil.example/fhir/Patient/1", "", None),
+            ("https://gw.example\\@evil.example/fhir/Patient/1", "", None),
+            ("https://gw.example.evil.example/fhir/Patient/1", "", None),
+            ("//gw.example/fhir/Patient/1", "", None),
+        ] {
+            assert_eq!(base.relative(url, path), relative, "{url}");
+        }
+    }
 }

@@ -27,7 +27,10 @@ pub fn decide<'a>(engine: &'a Engine, request: &Request<'a>, grants: &'a Grants,
     }
     let mut trace = Trace::new(arena);
     match judge(engine, request, grants, arena, &mut trace) {
-        Ok(judged) => permit(judged, trace, arena),
+        Ok(mut judged) => match action(&mut judged) {
+            Some(action) => permit(&judged, action, trace, arena),
+            None => deny(Denial::new(Phase::Query, Reason::Internal), trace),
+        },
         Err(halt) => stop(halt, request, trace),
     }
 }
@@ -38,18 +41,27 @@ pub const fn stale_or_absent<'a>() -> Decision<'a> {
     Decision::bare(Verdict::Deny { status: 503, reason: Reason::BundleStale }, Phase::Normalise)
 }
 
-pub(crate) fn permit<'a>(judged: Judged<'a>, mut trace: Trace<'a>, arena: &'a Arena) -> Decision<'a> {
-    if judged.is_checked() {
+/// What the gateway does for a permitted request; none if nobody can tell.
+fn action<'a>(judged: &mut Judged<'a>) -> Option<Action<'a>> {
+    match (&mut judged.plan, judged.upstream.take()) {
+        (Plan::Local, _) => Some(Action::Answer(204)),
+        (_, Some(upstream)) => Some(Action::Forward(upstream)),
+        (Plan::Batch(batch), None) => Some(Action::Reply(200, std::mem::take(&mut batch.reply).into())),
+        (_, None) => None,
+    }
+}
+
+pub(crate) fn permit<'a>(
+    judged: &Judged<'a>,
+    action: Action<'a>,
+    mut trace: Trace<'a>,
+    arena: &'a Arena,
+) -> Decision<'a> {
+    if judged.is_checked() && matches!(action, Action::Forward(_)) {
         trace.obligations.push(Obligation::CheckResponse);
     }
-    let rules = names(&judged, arena);
-    let note = judged.note;
-    let action = match (&judged.plan, judged.upstream) {
-        (Plan::Local, _) => Action::Answer(204),
-        (_, Some(upstream)) => Action::Forward(upstream),
-        (_, None) => return deny(Denial::new(Phase::Query, Reason::Internal), trace),
-    };
-    Decision { rules, action, note, ..record(Verdict::Permit, trace) }
+    let rules = names(judged, arena);
+    Decision { rules, action, note: judged.note, ..record(Verdict::Permit, trace) }
 }
 
 fn names<'a>(judged: &Judged<'a>, arena: &'a Arena) -> Names<'a> {
@@ -104,7 +116,7 @@ fn record(verdict: Verdict, trace: Trace<'_>) -> Decision<'_> {
         related: Cow::Borrowed(trace.related.into_bump_slice()),
         fields_used: sorted(trace.used),
         fields_ignored: sorted(trace.ignored),
-        entries: Cow::Borrowed(&[]),
+        entries: Cow::Owned(trace.entries),
     }
 }
 

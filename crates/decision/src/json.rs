@@ -213,7 +213,6 @@ impl<'d> Value<'d> {
     }
 
     /// Whether the object itself, whatever lies within, has a name twice.
-    #[allow(dead_code, reason = "an entry of a batch is asked; a searchset refuses its own while it is scanned")]
     pub(crate) fn repeats_a_name(&self) -> bool {
         self.is_object() && self.node.marked
     }

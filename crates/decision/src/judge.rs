@@ -15,7 +15,7 @@ mod write;
 use std::borrow::Cow;
 
 use bumpalo::collections::Vec as List;
-use policy::decision::{Lookup, Obligation, Phase, Related, Upstream};
+use policy::decision::{Decision, Lookup, Obligation, Phase, Related, Upstream};
 use policy::letters::Letters;
 use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
@@ -25,6 +25,7 @@ use policy::scope::Context;
 use crate::Engine;
 use crate::admit::{Named, Party};
 use crate::arena::Arena;
+use crate::batch::{self, Batch};
 use crate::condition::Asked;
 use crate::denial::Denial;
 use crate::engine::Place;
@@ -76,6 +77,8 @@ pub(crate) enum Plan<'a> {
         /// Whether its resources have to be the context's, or covered (D12).
         guarded: bool,
     },
+    /// The entries of a batch or transaction.
+    Batch(Batch<'a>),
     /// A new instance.
     Create {
         /// The type.
@@ -144,6 +147,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) related: List<'a, Related<'a>>,
     pub(crate) used: List<'a, Cow<'a, str>>,
     pub(crate) ignored: List<'a, Cow<'a, str>>,
+    /// The decisions on the entries of a batch, in order.
+    pub(crate) entries: Vec<Decision<'a>>,
 }
 
 impl<'a> Trace<'a> {
@@ -158,6 +163,7 @@ impl<'a> Trace<'a> {
             related: arena.list(),
             used: arena.list(),
             ignored: arena.list(),
+            entries: Vec::new(),
         }
     }
 }
@@ -252,12 +258,17 @@ pub(crate) fn judge_call<'a>(
     };
     let bases = [home, theirs];
     let scene = Scene { engine, request, call, operation, index, target: &target, grants, arena, home, bases };
-    let Planned { plan, permitting, upstream } = scene.plan(trace)?;
+    let (plan, permitting, upstream) = if target.interaction == Some(Interaction::Batch) {
+        batch::judge(&scene, trace)?
+    } else {
+        let Planned { plan, permitting, upstream } = scene.plan(trace)?;
+        (plan, permitting, Some(upstream))
+    };
     let judged = Judged {
         grants,
         plan,
         permitting,
-        upstream: Some(upstream),
+        upstream,
         prefix: target.prefix,
         note: None,
         method: operation.method,
@@ -326,7 +337,7 @@ impl<'a> Scene<'_, 'a> {
     }
 
     /// `respond-async` is for `$export`: without a `system/` rule it is refused, and else left out.
-    fn async_only_for_systems(&self, fitting: &[u16]) -> Result<(), Denial> {
+    pub(crate) fn async_only_for_systems(&self, fitting: &[u16]) -> Result<(), Denial> {
         let system = |rule: &Rule| rule.context == Some(Context::System);
         if !self.call.prefer.respond_async || self.rules(fitting).any(system) {
             return Ok(());
@@ -365,6 +376,10 @@ fn can_be_carried_out(
         return Ok(());
     }
     let unsupported = Err(Denial::new(trace.phase, Reason::ObligationUnsupported));
+    // Denied entries are answered in their place, so the answer is never the upstream's own.
+    if matches!(judged.plan, Plan::Batch(_)) {
+        return unsupported;
+    }
     if !request.capabilities.rewrite && !trace.obligations.is_empty() {
         return unsupported;
     }

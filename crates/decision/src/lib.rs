@@ -3,12 +3,13 @@
 //! Invariant: a decision is a pure function. It reads no clock, no network and no global state, it
 //! cannot fail, and anything that it does not recognise it denies. The phases of a decision are one
 //! file or folder each: `normalise` (1), `token` (2), `judge` (3, and the order of all), `rules` (4), `query`
-//! (5), `body` (6), `respond` (9).
+//! (5), `body` (6), `batch` (7), `respond` (9).
 
 mod admit;
 mod answer;
 mod arena;
 mod base;
+mod batch;
 mod body;
 mod condition;
 mod cover;

@@ -216,6 +216,30 @@ pub(crate) fn shape_only<'a>(
     Ok(Shaped { query: encode(&pairs, arena), added, partial: shape.is_partial() })
 }
 
+/// The query of a batch: the form of its answer. Whatever else would shape answers was not asked of any entry, so it must
+/// not reach an upstream that would apply it to them.
+pub(crate) fn of_batch<'a>(call: &Call<'a>, arena: &'a Arena, trace: &mut Trace<'a>) -> Result<&'a str, Denial> {
+    let (mut kept, mut dropped) = (Shape::new(arena), Shape::new(arena));
+    for one in call.parameters {
+        match one.name {
+            "_format" | "_pretty" => kept.add(one, trace)?,
+            name if shape::is_shape(name) => {
+                dropped.add(one, trace)?;
+                trace.obligations.push(Obligation::DropQuery(name.into()));
+            }
+            name if class::is_escape(name) => return Err(class::refused()),
+            name if name.starts_with('_') || shape::differs_in_case(name) => return Err(class::unknown()),
+            name => drop_parameter(name, trace),
+        }
+    }
+    if dropped.counts_only() {
+        return Err(class::refused());
+    }
+    let mut pairs = arena.list_of(2);
+    kept.pairs(&mut pairs);
+    Ok(encode(&pairs, arena))
+}
+
 /// The query of a history: shape, `_since` and `_at` (D7); counts only where every version is covered anyway.
 pub(crate) fn history<'a>(
     engine: &'a Engine,

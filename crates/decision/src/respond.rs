@@ -4,6 +4,7 @@
 //! released, and every resource in it is decided as a read of it would be. A released resource is
 //! released byte for byte.
 
+mod batch;
 mod bundle;
 mod entries;
 mod history;
@@ -93,18 +94,34 @@ pub fn respond(
     answer: &Answer<'_>,
     seal: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Outcome {
-    let fault = || answer::refused(Some(engine), 502, Reason::Internal);
     let arena = Arena::new();
     let mut trace = Trace::new(&arena);
-    let Ok(judged) = judge(engine, request, grants, &arena, &mut trace) else { return Outcome::Release(fault()) };
+    let Ok(judged) = judge(engine, request, grants, &arena, &mut trace) else {
+        return Outcome::Release(fault(engine));
+    };
+    released(engine, request, &judged, answer, seal).map_or_else(Outcome::Lookup, Outcome::Release)
+}
+
+fn fault(engine: &Engine) -> Released {
+    answer::refused(Some(engine), 502, Reason::Internal)
+}
+
+/// What is released of the answer to one request, or to one entry of a batch.
+fn released(
+    engine: &Engine,
+    request: &Request<'_>,
+    judged: &Judged<'_>,
+    answer: &Answer<'_>,
+    seal: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<Released, Vec<Lookup>> {
     let upstream = answer.upstream_base.trim_end_matches('/');
     let home = format!("{}{}", engine.base.url, judged.prefix);
     let theirs = if upstream.is_empty() { String::new() } else { format!("{upstream}{}", judged.prefix) };
-    let body = body(engine, request, &judged);
+    let body = body(engine, request, judged);
     let asked = body.as_ref().map_or(Asked::Query(judged.parameters), |body| Asked::Body(body.root()));
     let check = Check {
         engine,
-        judged: &judged,
+        judged,
         answer,
         bases: [&home, &theirs],
         upstream,
@@ -112,16 +129,16 @@ pub fn respond(
         stored: request.stored,
         may_look: request.capabilities.lookup,
     };
-    let released = match &judged.plan {
-        Plan::Local => Ok(fault()),
+    match &judged.plan {
+        Plan::Local => Ok(fault(engine)),
         Plan::Unchecked => Ok(check.unchecked()),
         Plan::Read(instance) => check.read(instance),
         Plan::Create { resource_type } => Ok(check.created(resource_type)),
         Plan::Search(search) => check.searched(search, seal),
         Plan::History(history) => check.history(history, seal),
         Plan::Operation { guarded } => Ok(check.operated(*guarded)),
-    };
-    released.map_or_else(Outcome::Lookup, Outcome::Release)
+        Plan::Batch(batch) => check.batch(batch),
+    }
 }
 
 /// The body of the request, where a `where` may look at it.

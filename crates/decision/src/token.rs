@@ -51,7 +51,7 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
 }
 
 /// With both kinds of credential the key has to hold what the request needs, before the token is asked (D30).
-fn holds_resource(engine: &Engine, call: &Call<'_>, grants: &Grants) -> Result<(), Denial> {
+pub(crate) fn holds_resource(engine: &Engine, call: &Call<'_>, grants: &Grants) -> Result<(), Denial> {
     let Some(access) = grants.basic else { return Ok(()) };
     let held = match call.operation(engine) {
         Some((_, operation)) => access.allows(operation),

@@ -165,6 +165,31 @@ fn s_02_a_patient_claim_of_another_shape_is_a_malformed_token() {
 }
 
 #[test]
+fn b_02_a_transaction_that_writes_another_patients_record_is_denied_whole() {
+    let call = "POST / transaction: PUT Observation/OBS-ME @OBS-ME ; PUT Observation/OBS-OTHER @OBS-OTHER";
+    for token in ["patient/*.cruds", "patient/Observation.cruds"] {
+        let decision = ask(&ehr_engine(""), token, call);
+        assert_eq!(decision.reason(), Some(policy::Reason::EntryDenied));
+        assert!(!decision.entries[1].permits() && decision.action == Action::None, "{decision:?}");
+    }
+}
+
+#[test]
+fn b_18_what_a_bundle_writes_justifies_no_other_entry() {
+    let written = r#"{"resourceType":"Observation","id":"OBS-OTHER","subject":{"reference":"Patient/ME"}}"#;
+    let entries = format!("PUT Observation/OBS-OTHER {written} ; GET Observation/OBS-OTHER");
+    let decision = ask(&ehr_engine(""), "patient/*.cruds", &format!("POST / transaction: {entries}"));
+    assert_eq!((decision.reason(), &decision.action), (Some(policy::Reason::EntryDenied), &Action::None));
+    // In a batch the read goes on, and is decided on what comes: here, what is stored now.
+    let call = format!("POST / batch: {entries}");
+    let decision = ask(&ehr_engine(""), "patient/*.cruds", &call);
+    assert_eq!((decision.entries[0].permits(), decision.entries[1].permits()), (false, true));
+    let body = crate::batch::response("batch", "OBS-OTHER");
+    let given = answer(&ehr_engine(""), "patient/*.cruds", &call, 200, &[], &body).json();
+    assert_eq!(given["entry"][1]["response"]["status"], "404 Not Found");
+}
+
+#[test]
 fn i_04_a_wildcard_include_becomes_the_granted_ones() {
     let engine = ehr_engine("");
     let (token, call) = ("patient/Observation.rs", "GET /Observation?patient=ME&_include=*");

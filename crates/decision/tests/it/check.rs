@@ -10,6 +10,8 @@ use testkit::markdown::{Document, Row};
 use testkit::token::Token;
 use testkit::{ehr, records};
 
+use crate::batch;
+
 /// More rounds of lookups than this are none that a gateway makes.
 const MAX_ROUNDS: usize = 4;
 
@@ -179,12 +181,7 @@ pub(crate) fn answer(
 pub(crate) fn row(engine: &Engine, row: &Row) -> Result<(), String> {
     let (token, call) = (row.cell("token"), row.cell("call"));
     let decision = ask(engine, token, call);
-    let said = match decision.verdict {
-        Verdict::Permit => "permit".to_owned(),
-        Verdict::Undecided => "undecided".to_owned(),
-        Verdict::Deny { status, reason } => format!("deny {status} {reason}"),
-    };
-    expect(row, "decision", &said)?;
+    expect(row, "decision", &said_of(&decision))?;
     if let Verdict::Deny { .. } = decision.verdict {
         let text = refused(engine, &decision).body;
         if text.contains("ME") || text.contains("OTHER") || text.contains(decision.reason().unwrap().as_str()) {
@@ -193,6 +190,16 @@ pub(crate) fn row(engine: &Engine, row: &Row) -> Result<(), String> {
     }
     if row.has("upstream") && !row.cell("upstream").is_empty() {
         expect(row, "upstream", &upstream(&decision))?;
+    }
+    if row.has("entries") && !row.cell("entries").is_empty() {
+        let entries: Vec<String> = decision.entries.iter().map(|entry| said_of(entry)).collect();
+        expect(row, "entries", &entries.join(" ; "))?;
+    }
+    if row.has("forwarded") && !row.cell("forwarded").is_empty() {
+        expect(row, "forwarded", &batch::forwarded(&decision))?;
+    }
+    if row.has("answers") && !row.cell("answers").is_empty() {
+        expect(row, "got", &batch::got(engine, row.cell("token"), row.cell("call"), row.cell("answers")))?;
     }
     if row.has("related") && !row.cell("related").is_empty() {
         let related: Vec<String> = decision
@@ -206,6 +213,15 @@ pub(crate) fn row(engine: &Engine, row: &Row) -> Result<(), String> {
         expect(row, "released", &released(engine, &decision, row))?;
     }
     Ok(())
+}
+
+/// `permit`, or `deny 403 no_rule`.
+pub(crate) fn said_of(decision: &Decision<'_>) -> String {
+    match decision.verdict {
+        Verdict::Permit => "permit".to_owned(),
+        Verdict::Undecided => "undecided".to_owned(),
+        Verdict::Deny { status, reason } => format!("deny {status} {reason}"),
+    }
 }
 
 fn expect(row: &Row, column: &str, found: &str) -> Result<(), String> {

@@ -10,6 +10,8 @@
 
 mod answers;
 mod attacks;
+mod batch;
+mod batch_laws;
 mod check;
 mod corpus;
 mod laws;
