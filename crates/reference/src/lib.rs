@@ -4,19 +4,16 @@
 //! OpenAPI document, scopes, `where` and URLs again, its own way.
 
 #![allow(
-    clippy::unused_self,
-    clippy::similar_names,
-    clippy::match_same_arms,
-    clippy::needless_pass_by_value,
-    clippy::too_many_lines,
-    reason = "it is held beside the page: every step reads alike, and each case stands by name"
-)]
-#![allow(
     clippy::format_collect,
     clippy::let_and_return,
+    clippy::match_same_arms,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
     clippy::single_match_else,
+    clippy::too_many_lines,
     clippy::type_complexity,
-    reason = "it is read beside the semantics, line by line; speed and terseness are the engine's"
+    clippy::unused_self,
+    reason = "it is held beside the page: every step reads alike, and each case stands by name"
 )]
 
 mod answer;

@@ -82,7 +82,7 @@ pub(super) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
     let mut includes = 0;
     for one in parameters {
         includes += usize::from(one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
-        if one.name.len() > 2 * MAX_HOPS
+        if one.name.len() > MAX_HOPS
             && one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS
         {
             return true;

@@ -3,6 +3,7 @@
 use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::facts::Standing;
+use policy::letters::Letters;
 use policy::reason::Reason;
 use policy::scope::Constraint;
 use policy::settings::SearchWithoutContext;
@@ -71,11 +72,16 @@ pub(super) fn narrow<'a>(scene: &Scene<'a>, permits: &Permits<'a>) -> Narrowed<'
     let rules = || permits.rules.iter().filter_map(|index| scene.grants.list.get(usize::from(*index)));
     let mut narrowed = Narrowed { added: scene.arena.list(), inexact: false, restated: false };
     let several = scene.is_several();
-    // Of several types a rule may give only some: then none of them says all.
-    let gives_all = |rule: &Rule| !several || rule.is_role() || rule.gives_everywhere(policy::letters::Letters::SEARCH);
-    if rules().any(|rule| rule.is_unconstrained() && gives_all(rule)) {
+    // Of several types a rule may give only some: then it does not say that nothing has to be added.
+    let gives_all = |rule: &Rule| {
+        !several
+            || rule.names(scene.engine, scene.index)
+            || scene.places.iter().all(|place| rule.gives_at(*place, Letters::SEARCH))
+    };
+    let free = |rule: &&Rule| rule.is_unconstrained() && gives_all(rule);
+    if rules().any(|rule| free(&rule)) {
         narrowed.added.extend(permits.other.iter().flat_map(|permit| permit.hops.iter().copied()));
-        narrowed.inexact = rules().all(|rule| !rule.is_unconstrained() || rule.is_tagged(scene.engine))
+        narrowed.inexact = rules().filter(free).all(|rule| rule.is_tagged(scene.engine))
             || scene.grants.is_cleared_below_all(scene.engine);
         return narrowed;
     }
