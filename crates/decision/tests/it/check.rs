@@ -111,12 +111,14 @@ pub(crate) struct Answered {
     pub(crate) reason: Option<policy::Reason>,
     pub(crate) released: u32,
     pub(crate) dropped: u32,
+    pub(crate) read_on: Option<String>,
 }
 
 impl Answered {
     fn of(released: Released, upstream: &[u8]) -> Self {
-        let Released { status, headers, body, reason, released, dropped, .. } = released;
-        Self { status, headers, body: String::from_utf8(body.bytes(upstream)).unwrap(), reason, released, dropped }
+        let Released { status, headers, body, reason, released, dropped, read_on } = released;
+        let body = String::from_utf8(body.bytes(upstream)).unwrap();
+        Self { status, headers, body, reason, released, dropped, read_on }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
