@@ -11,6 +11,7 @@ use testkit::token::Token;
 use testkit::{ehr, records};
 
 use crate::batch;
+use crate::export;
 
 /// More rounds of lookups than this are none that a gateway makes.
 const MAX_ROUNDS: usize = 4;
@@ -115,7 +116,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    fn of(released: Released, upstream: &[u8]) -> Self {
+    pub(crate) fn of(released: Released, upstream: &[u8]) -> Self {
         let Released { status, headers, body, reason, released, dropped, read_on } = released;
         let body = String::from_utf8(body.bytes(upstream)).unwrap();
         Self { status, headers, body, reason, released, dropped, read_on }
@@ -210,6 +211,9 @@ pub(crate) fn row(engine: &Engine, row: &Row) -> Result<(), String> {
             .map(|one| format!("{} {} {}", if one.permit { "permit" } else { "deny" }, one.via, one.resource_type))
             .collect();
         expect(row, "related", &related.join(", "))?;
+    }
+    if row.has("file") {
+        expect(row, "kept", &export::kept(engine, row))?;
     }
     if row.has("answer") && !row.cell("answer").is_empty() {
         expect(row, "released", &released(engine, &decision, row))?;
