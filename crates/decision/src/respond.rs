@@ -163,7 +163,7 @@ impl Check<'_, '_> {
             Plan::Local => Ok(fault(self.engine)),
             Plan::Unchecked => Ok(self.unchecked()),
             Plan::Read(instance) => self.read(instance),
-            Plan::Create { resource_type } => Ok(self.created(resource_type)),
+            Plan::Write(written) => Ok(self.written(written)),
             Plan::Search(search) => self.searched(search, seal),
             Plan::History(history) => self.history(history, seal),
             Plan::Operation { guarded } => Ok(self.operated(*guarded)),
