@@ -13,6 +13,7 @@ fn fixture(scope: &str) -> Fixture {
     let name = |text: &str| TypeName::try_from(text).unwrap();
     let mut fixture = Fixture::with_parts(1 << 30, |parts| {
         parts.service.kind = ServiceKind::Fhirv4;
+        parts.settings = Settings::for_kind(ServiceKind::Fhirv4);
         let fhir = FhirOperation {
             interaction: Interaction::Operation,
             resource_type: None,
