@@ -90,7 +90,7 @@ impl Passing {
         };
         let (released, streaming, received) = on_a_fitting_thread(large, work).await?;
         match released {
-            Ok(released) => Some((released, Self { streaming, received, chunks, patience, said })),
+            Ok(released) => Some((released, Self { streaming, chunks, received, patience, said })),
             Err(Cut) => None,
         }
     }

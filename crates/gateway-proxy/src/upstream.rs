@@ -18,7 +18,7 @@ pub const DEFAULT_MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long all of a file of an export may take; its bytes have to go on coming.
-const FILE_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
+const FILE_TIMEOUT: Duration = Duration::from_hours(6);
 
 /// The protected API.
 pub struct Upstream {

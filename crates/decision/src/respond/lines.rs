@@ -105,7 +105,7 @@ impl Check<'_, '_> {
                 out.extend_from_slice(Some(line).filter(|_| releases)?);
             }
             ExportFile::Errors => {
-                out.extend_from_slice(outcome(Some(root).filter(|_| is("OperationOutcome"))?)?.as_bytes())
+                out.extend_from_slice(outcome(Some(root).filter(|_| is("OperationOutcome"))?)?.as_bytes());
             }
             ExportFile::Deleted => {
                 let text = self.deletions(export, Some(root).filter(|_| is("Bundle"))?)?;

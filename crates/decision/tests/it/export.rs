@@ -30,7 +30,7 @@ fn lines(engine: &Engine, token: &str, call: &str, file: &ExportFile, text: &str
 /// The records of a row's `lines` that are released of its `file`.
 pub(crate) fn kept(engine: &Engine, row: &Row) -> String {
     let names: Vec<&str> = row.cell("lines").split_whitespace().collect();
-    let text: String = names.iter().map(|name| format!("{}\n", records::text(name))).collect();
+    let text = names.iter().map(|name| records::text(name)).collect::<Vec<_>>().join("\n");
     let file = ExportFile::Resources(row.cell("file").to_owned());
     let (out, filtered) = lines(engine, row.cell("token"), row.cell("call"), &file, &text);
     let kept: Vec<&str> =

@@ -88,10 +88,9 @@ impl Streaming {
 
     /// The upstream is done: writes the outcome, and hands out the rest.
     pub fn finish(mut self, inbound: &Inbound<'_>) -> Result<(Vec<u8>, Released), Cut> {
-        let (whole, lost) = self.lines.rest();
-        self.drop_lines(lost);
-        let last = self.filter(inbound, &whole)?;
-        self.held.extend_from_slice(&last);
+        let rest = self.lines.rest();
+        let released = self.filter(inbound, &rest)?;
+        self.held.extend_from_slice(&released);
         let (so_far, status) = (self.open.so_far, Self::head().status);
         let head = Released { released: so_far.released, dropped: so_far.dropped, ..Self::head() };
         let settled = self.open.settle(Some(200), head);
@@ -146,17 +145,14 @@ impl Lines {
             chunk = chunk.get(end + 1..).unwrap_or_default();
             self.skips = false;
         }
-        let whole = match chunk.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => {
-                let (before, after) = chunk.split_at_checked(end + 1).unwrap_or((chunk, &[]));
-                self.rest.extend_from_slice(before);
-                std::mem::replace(&mut self.rest, after.to_vec())
-            }
-            None => {
-                self.rest.extend_from_slice(chunk);
-                Vec::new()
-            }
-        };
+        let mut whole = Vec::new();
+        if let Some(end) = chunk.iter().rposition(|byte| *byte == b'\n') {
+            let (before, after) = chunk.split_at_checked(end + 1).unwrap_or((chunk, &[]));
+            self.rest.extend_from_slice(before);
+            whole = std::mem::replace(&mut self.rest, after.to_vec());
+        } else {
+            self.rest.extend_from_slice(chunk);
+        }
         if self.rest.len() <= MAX_LINE_BYTES {
             return (whole, 0);
         }
@@ -166,8 +162,8 @@ impl Lines {
     }
 
     /// The last line, which need not end.
-    fn rest(&mut self) -> (Vec<u8>, u32) {
-        (std::mem::take(&mut self.rest), 0)
+    fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
     }
 }
 
@@ -210,7 +206,7 @@ mod tests {
             whole.push(these);
             lost += dropped;
         }
-        whole.push(lines.rest().0);
+        whole.push(lines.rest());
         (whole, lost)
     }
 

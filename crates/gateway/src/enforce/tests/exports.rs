@@ -153,8 +153,8 @@ fn a_file_that_breaks_off_or_is_given_up_has_an_outcome_that_says_what_went_out(
     let link = file(&fixture, &job(&fixture), "output");
     let begun = || {
         let mut streaming = permitted(fixture.ask(&link)).stream().unwrap();
-        let line = format!("{}\n", observation("1"));
-        fixture.with(&link, |inbound| streaming.take(inbound, line.as_bytes())).unwrap();
+        let text = format!("{}\n", observation("1"));
+        fixture.with(&link, |inbound| streaming.take(inbound, text.as_bytes())).unwrap();
         streaming
     };
     assert_eq!(begun().break_off().status, 502);
