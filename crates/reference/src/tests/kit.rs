@@ -81,7 +81,7 @@ pub(super) fn fhir_document() -> Value {
     add("/_search", &["post"], &[]);
     add("/_history", &["get"], &[]);
     add("/metadata", &["get"], &[]);
-    add("/$export", &["get"], &[]);
+    add("/$export", &["get", "post"], &[]);
     add("/$graphql", &["post"], &[]);
     add("/$process-message", &["post"], &[]);
     add("/Patient/$export", &["get"], &[]);
