@@ -86,14 +86,13 @@ pub(crate) fn is_escape(name: &str) -> bool {
 pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>, Denial> {
     let Scene { operation, .. } = *scene;
     let name = one.name;
-    let end = name.bytes().position(|byte| matches!(byte, b':' | b'.')).unwrap_or(name.len());
-    let (code, modifier) = name.split_at_checked(end).unwrap_or((name, ""));
-    if !code.starts_with(['_', '$', 'c']) {
-        if let Some((parameter, owner)) = scene.parameter(code) {
-            return defined(parameter, owner, modifier, one.value);
+    let (code, modifier) = one.code();
+    if matches!(code.as_bytes(), [b'_' | b'$', ..] | b"ct") {
+        if let Some(class) = reserved(scene, one, code, modifier)? {
+            return Ok(class);
         }
-    } else if let Some(class) = reserved(scene, one, code, modifier)? {
-        return Ok(class);
+    } else if let Some((parameter, owner)) = scene.parameter(code) {
+        return defined(parameter, owner, modifier, one.value);
     }
     if operation.query.iter().any(|declared| **declared == *name) {
         return Ok(Class::Predicate);
@@ -104,7 +103,7 @@ pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>
     Ok(Class::Unknown)
 }
 
-/// The names that FHIR reserves, and others that begin like one.
+/// The names that FHIR reserves.
 fn reserved<'a>(
     scene: &Scene<'a>,
     one: &Parameter<'a>,

@@ -39,7 +39,7 @@ impl<'a> Permits<'a> {
     /// last; the judgement of a context is worked out once.
     pub(super) fn of(
         scene: &Scene<'a>,
-        judged: &[(Parameter<'a>, Class<'a>)],
+        judged: &[(&Parameter<'a>, Class<'a>)],
         all: &[Parameter<'a>],
         fitting: &[u16],
         trace: &mut Trace<'a>,
@@ -105,7 +105,7 @@ fn within_fields<'a>(
 }
 
 /// What tags or labels hide from the caller, a join could still find, and `_tag` or `_security` could probe (D27).
-fn tagged(scene: &Scene<'_>, rule: &Rule, judged: &[(Parameter<'_>, Class<'_>)]) -> Result<(), Denial> {
+fn tagged(scene: &Scene<'_>, rule: &Rule, judged: &[(&Parameter<'_>, Class<'_>)]) -> Result<(), Denial> {
     let hides = rule.is_tagged(scene.engine) || scene.grants.is_cleared_below_all(scene.engine);
     if !hides {
         return Ok(());
@@ -126,7 +126,7 @@ fn permit<'a>(
     scene: &Scene<'a>,
     reach: &join::Reach<'a>,
     patient: bool,
-    judged: &[(Parameter<'a>, Class<'a>)],
+    judged: &[(&Parameter<'a>, Class<'a>)],
 ) -> Result<Permit<'a>, Denial> {
     let mut permit = Permit { proven: scene.arena.list(), hops: scene.arena.list() };
     for (place, (one, class)) in judged.iter().enumerate() {
