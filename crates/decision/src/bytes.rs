@@ -28,8 +28,6 @@ impl Kinds {
     pub(crate) const NOT_VALUE: Self = Self(1 << 8);
     /// What is escaped in a segment of a path.
     pub(crate) const NOT_SEGMENT: Self = Self(1 << 9);
-    /// What no header field may hold: controls but the tab.
-    pub(crate) const CONTROL: Self = Self(1 << 12);
     /// `/`, between segments.
     pub(crate) const SLASH: Self = Self(1 << 10);
     /// What has to be looked at before it counts as a segment; what has none of it is encoded to itself.
@@ -48,13 +46,14 @@ impl Kinds {
     /// Where the first byte of these kinds stands, or the text ends; and the kinds of the bytes before.
     pub(crate) fn until(text: &str, stop: Self) -> (usize, Self) {
         let mut all = Self::NONE;
-        let end = text.bytes().position(|byte| {
+        for (at, byte) in text.bytes().enumerate() {
             let kinds = Self::of(byte);
-            let stops = kinds.any(stop);
-            all = if stops { all } else { all.with(kinds) };
-            stops
-        });
-        (end.unwrap_or(text.len()), all)
+            if kinds.any(stop) {
+                return (at, all);
+            }
+            all = all.with(kinds);
+        }
+        (text.len(), all)
     }
 
     pub(crate) const fn with(self, other: Self) -> Self {
@@ -95,7 +94,6 @@ const fn kinds_of(byte: u8) -> Kinds {
         .with(Kinds::NOT_NAME.only_if(!in_name(byte)))
         .with(Kinds::NOT_VALUE.only_if(!in_value(byte)))
         .with(Kinds::NOT_SEGMENT.only_if(!in_segment(byte)))
-        .with(Kinds::CONTROL.only_if(byte.is_ascii_control() && byte != b'\t'))
         .with(Kinds::SLASH.only_if(byte == b'/'))
         .with(Kinds::UNSURE.only_if(!is_plain_segment(byte)))
 }

@@ -122,7 +122,8 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
     );
     let mut parameters = arena.list_of(8);
-    query::tokenise(target.query, false, arena, &mut parameters)?;
+    let read = query::tokenise(target.query, false, arena, &mut parameters);
+    read.map_err(|denial| if target.query.contains('#') { path::malformed() } else { denial })?;
     let mut outside = arena.list();
     if media::is_form(request, &call.head) {
         // A form that is no search is read only to find what must not be in it.
@@ -164,12 +165,12 @@ fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
     let fits = |index: usize| {
         segments.get(index).is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
     };
-    let known = segments.first().is_some_and(|name| engine.place(name).is_some());
-    let version = segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
+    let known = || segments.first().is_some_and(|name| engine.place(name).is_some());
+    let version = || segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
     let own =
         call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
     let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);
-    if (!known || (fits(1) && version)) && own {
+    if ((fits(1) && version()) || !known()) && own {
         Ok(())
     } else {
         Err(Denial::new(Phase::Normalise, Reason::MalformedUrl))

@@ -124,6 +124,12 @@ impl<'a> Scene<'a> {
         self.places.len() > 1
     }
 
+    /// Whether a code is a parameter of the one type that is searched and names no owner, so that it only compares an element.
+    pub(crate) fn compares(&self, code: &str) -> bool {
+        let [place] = self.places else { return false };
+        self.engine.kind(*place).and_then(|kind| kind.known(code)).is_some_and(|known| !known.is_owner())
+    }
+
     /// A search parameter that every type searched has, with the same kind, and whether it names the owner on each (D3).
     pub(crate) fn parameter(&self, code: &str) -> Option<(&'a SearchParameter, bool)> {
         let (first, rest) = self.places.split_first()?;

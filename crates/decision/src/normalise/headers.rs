@@ -51,7 +51,8 @@ pub(super) fn host(engine: &Engine, head: &Head<'_>, target: &Target<'_>) -> Res
 /// The method on the wire is the method.
 pub(super) fn overrides(head: &Head<'_>, parameters: [&[Parameter<'_>]; 2]) -> Result<(), Denial> {
     let names = |one: &Parameter<'_>| {
-        matches!(one.name.as_bytes(), [b'_' | b'x' | b'X', ..])
+        // The shortest is `_method`.
+        matches!(one.name.as_bytes(), [b'_' | b'x' | b'X', _, _, _, _, _, _, ..])
             && METHOD_PARAMETERS.iter().any(|name| one.name.eq_ignore_ascii_case(name))
     };
     if head.overrides || parameters.iter().any(|list| list.iter().any(names)) {

@@ -21,10 +21,10 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Takes apart a target in origin form or absolute form (RFC 9112 section 3.2).
+    ///
+    /// Neither has a fragment: `#` is refused here in an authority, in a path with its segments, and in a query with its
+    /// parameters.
     pub(super) fn split(target: &'a str) -> Result<Self, Denial> {
-        if target.as_bytes().contains(&b'#') {
-            return Err(malformed());
-        }
         let end = target.bytes().position(|byte| byte == b'?').unwrap_or(target.len());
         let (before, query) = target.split_at_checked(end).ok_or_else(malformed)?;
         let query = query.get(1..).unwrap_or_default();
@@ -32,6 +32,9 @@ impl<'a> Target<'a> {
             return Ok(Self { authority: None, path: before, query });
         }
         let (scheme, rest) = before.split_once("://").ok_or_else(malformed)?;
+        if target.contains('#') {
+            return Err(malformed());
+        }
         if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
             return Err(malformed());
         }
@@ -83,6 +86,6 @@ fn segment<'a>(raw: &'a str, kinds: Kinds, arena: &'a Arena) -> Result<&'a str, 
     Ok(text)
 }
 
-fn malformed() -> Denial {
+pub(super) fn malformed() -> Denial {
     Denial::new(Phase::Normalise, Reason::MalformedUrl)
 }

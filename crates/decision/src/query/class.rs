@@ -91,6 +91,9 @@ pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>
         if let Some(class) = reserved(scene, one, code, modifier)? {
             return Ok(class);
         }
+    } else if modifier.is_empty() && scene.compares(code) {
+        // Nearly every parameter of a search: a code of the type's own, and no more.
+        return Ok(if one.value.is_empty() { Class::Empty } else { Class::Predicate });
     } else if let Some((parameter, owner)) = scene.parameter(code) {
         return defined(parameter, owner, modifier, one.value);
     }
@@ -205,7 +208,7 @@ fn sort<'a>(scene: &Scene<'a>, value: &str) -> Result<Class<'a>, Denial> {
     }
     let known = alternatives(value).all(|key| {
         let key = key.strip_prefix('-').unwrap_or(key);
-        !ALL_TEXT.contains(&key) && scene.parameter(key).is_some()
+        !ALL_TEXT.contains(&key) && (scene.compares(key) || scene.parameter(key).is_some())
     });
     if known { Ok(Class::Sort) } else { Err(unknown()) }
 }

@@ -84,17 +84,20 @@ pub(super) fn encoded<'a>(segments: &[&str], arena: &'a Arena) -> &'a str {
 
 /// Percent-encodes the bytes of these kinds, beyond ASCII always among them.
 fn escape(text: &str, kinds: Kinds, out: &mut Text<'_>) {
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if Kinds::of(byte).any(kinds) {
-            out.push_str(text.get(plain..at).unwrap_or_default());
+    let mut rest = text;
+    loop {
+        let (end, _) = Kinds::until(rest, kinds);
+        let (plain, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        out.push_str(plain);
+        let mut chars = after.chars();
+        let Some(char) = chars.next() else { return };
+        for byte in char.encode_utf8(&mut [0; 4]).bytes() {
             out.push('%');
             out.push(digit(byte >> 4));
             out.push(digit(byte & 15));
-            plain = at + 1;
         }
+        rest = chars.as_str();
     }
-    out.push_str(text.get(plain..).unwrap_or_default());
 }
 
 fn digit(value: u8) -> char {
