@@ -10,7 +10,7 @@ use crate::bearer::Credential;
 use crate::snapshot::Snapshot;
 
 pub use decision::{Answer, MAX_BUNDLE_BYTES};
-pub(crate) use decision::{Engine, Grants, Outcome};
+pub(crate) use decision::{Engine, ExportFile, Grants, Outcome, filter_lines, respond_to_cancel, respond_to_status};
 
 thread_local! {
     /// The memory of a decision, used again by the next request of the thread.
