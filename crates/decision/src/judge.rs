@@ -369,6 +369,7 @@ impl Judged<'_> {
     }
 }
 
+#[cold]
 pub(crate) const fn internal() -> Denial {
     Denial::new(Phase::Rules, Reason::Internal)
 }
@@ -378,7 +379,7 @@ fn find<'a>(engine: &'a Engine, call: &Call<'a>) -> Result<(u32, &'a Operation),
     if call.operations.is_none() {
         return Err(Denial::new(Phase::Operation, Reason::NotInService));
     }
-    call.operation(engine).ok_or(Denial::new(Phase::Operation, Reason::MethodNotAllowed))
+    call.operation(engine).ok_or_else(|| Denial::new(Phase::Operation, Reason::MethodNotAllowed))
 }
 
 /// A decision that needs what the gateway cannot do is a denial.

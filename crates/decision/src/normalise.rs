@@ -185,14 +185,14 @@ fn limits(
     whole: &[&str],
     interaction: Option<Interaction>,
 ) -> Result<(), Denial> {
-    let over = Denial::new(Phase::Normalise, Reason::TooLarge);
+    const OVER: Denial = Denial::new(Phase::Normalise, Reason::TooLarge);
     let url = target.path.len() > MAX_PATH_BYTES
         || whole.len() > MAX_PATH_SEGMENTS
         || target.query.len() > MAX_QUERY_BYTES
         || call.parameters.len() > MAX_PARAMETERS
         || (engine.is_fhir() && query::over_limits(call.parameters));
     if url {
-        return Err(over.with_status(414));
+        return Err(OVER.with_status(414));
     }
     let limit = if interaction == Some(Interaction::Batch) { MAX_BUNDLE_BYTES } else { MAX_BODY_BYTES };
     if request.body.is_empty() {
@@ -200,7 +200,7 @@ fn limits(
     }
     if request.body.len() > limit || (!call.form && media::is_json(request, &call.head) && json::too_deep(request.body))
     {
-        return Err(over);
+        return Err(OVER);
     }
     Ok(())
 }

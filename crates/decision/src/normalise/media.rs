@@ -48,16 +48,16 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
     if !engine.is_fhir() {
         return Ok(());
     }
-    let unacceptable = Denial::new(Phase::Normalise, Reason::NotAcceptable);
+    const UNACCEPTABLE: Denial = Denial::new(Phase::Normalise, Reason::NotAcceptable);
     // What FHIR clients send is told at once.
     if call.head.accepts > 0 && !(call.head.accepts == 1 && call.head.accept == FHIR.as_bytes()) {
-        call.accept = accept(request.headers).ok_or(unacceptable)?;
+        call.accept = accept(request.headers).ok_or(UNACCEPTABLE)?;
     }
     if !call.parameters.iter().filter(|one| one.name == "_format").all(is_json_format) {
-        return Err(unacceptable);
+        return Err(UNACCEPTABLE);
     }
     if call.head.content_types > 0 && content_types(request.headers).any(|media| !media.known_version()) {
-        return Err(unacceptable);
+        return Err(UNACCEPTABLE);
     }
     let media = (call.head.content_types > 0).then_some(Media(call.head.content_type));
     let fits = match (media, call.method) {

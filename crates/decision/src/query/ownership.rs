@@ -36,13 +36,13 @@ pub(crate) fn prove(
     modifier: Modifier,
     value: &str,
 ) -> Result<bool, Denial> {
-    let malformed = Denial::new(Phase::Query, Reason::MalformedQuery);
-    let other = Denial::new(Phase::Query, Reason::OtherPatient);
-    let patient = grants.patient.as_deref().ok_or(Denial::new(Phase::Query, Reason::Internal))?;
+    const MALFORMED: Denial = Denial::new(Phase::Query, Reason::MalformedQuery);
+    const OTHER: Denial = Denial::new(Phase::Query, Reason::OtherPatient);
+    let patient = grants.patient.as_deref().ok_or_else(|| Denial::new(Phase::Query, Reason::Internal))?;
     match modifier {
         Modifier::NoProof => return Ok(false),
-        Modifier::Not => return Err(malformed),
-        Modifier::OtherType | Modifier::Other => return Err(other),
+        Modifier::Not => return Err(MALFORMED),
+        Modifier::OtherType | Modifier::Other => return Err(OTHER),
         Modifier::Plain => {}
     }
     let base = [home];
@@ -51,11 +51,11 @@ pub(crate) fn prove(
         // `_id` is a token and has no type; everywhere else a bare id is read as the patient's.
         let untyped = *one == *patient;
         let typed = || match Reference::read(&one, &base) {
-            Reference::Local { versioned: true, .. } => Err(malformed),
+            Reference::Local { versioned: true, .. } => Err(MALFORMED),
             reference => Ok(reference.is_patient(patient)),
         };
         if !untyped && (parameter.kind != ParameterKind::Reference || !typed()?) {
-            return Err(other);
+            return Err(OTHER);
         }
     }
     Ok(true)

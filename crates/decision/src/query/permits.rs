@@ -68,7 +68,7 @@ impl<'a> Permits<'a> {
             }
         }
         if permits.rules.is_empty() {
-            return Err(furthest.unwrap_or(Denial::new(Phase::Query, Reason::Internal)));
+            return Err(furthest.unwrap_or_else(|| Denial::new(Phase::Query, Reason::Internal)));
         }
         permits.own = own.and_then(Result::ok).filter(|_| by_own);
         permits.other = other.and_then(Result::ok).filter(|_| by_other);

@@ -14,6 +14,9 @@ use crate::arena::Arena;
 use crate::denial::Denial;
 use crate::engine::Place;
 
+/// No rule fits.
+const REFUSED: Denial = Denial::new(Phase::Rules, Reason::NoRule);
+
 /// What a request asks for, as far as rules are concerned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -39,7 +42,7 @@ pub(crate) fn fitting<'a>(
     if !grants.any {
         return Err(Denial::new(Phase::Rules, Reason::NoPermission));
     }
-    let mut furthest = Denial::new(Phase::Rules, Reason::NoRule);
+    let mut furthest = REFUSED;
     let mut fitting = arena.list_of(4);
     for (rule, index) in grants.list.iter().zip(0_u16..) {
         match fits(engine, rule, asked, grants.patient.as_deref()) {
@@ -59,16 +62,15 @@ pub(crate) fn fitting<'a>(
 }
 
 fn fits(engine: &Engine, rule: &Rule, asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial> {
-    let refused = Denial::new(Phase::Rules, Reason::NoRule);
     if !rule.gives_operation(engine, asked.operation, asked.place, asked.letters) {
-        return Err(refused);
+        return Err(REFUSED);
     }
     if !rule.is_patient() {
         return Ok(());
     }
     let standing = asked.place.and_then(|place| engine.kind(place)).map_or(Standing::Undecidable, |kind| kind.standing);
     if !reaches(standing, asked.interaction, engine.settings().shared) {
-        return Err(refused.at(1));
+        return Err(REFUSED.at(1));
     }
     names_context(asked, patient)
 }
