@@ -28,6 +28,7 @@ pub(super) fn steps(why: &Why<'_, '_>) -> Vec<String> {
         | Reason::NoPatientContext
         | Reason::OtherPatient
         | Reason::OperationDenied
+        | Reason::ConditionalDenied
             if why.decision.phase == Phase::Rules =>
         {
             wider(why)

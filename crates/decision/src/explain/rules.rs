@@ -74,24 +74,32 @@ fn found(why: &Why<'_, '_>, end: &End, focus: &mut Focus<'_>, index: usize, rule
     {
         return (RuleOutcome::Permits, None, None, permitted(why, rule));
     }
-    if let Some(misfit) = misfit(why, rule) {
-        return (RuleOutcome::Refuses, Some(Phase::Rules), Some(misfit.0), misfit.1);
-    }
+    let misfit = misfit(why, rule);
+    let refuses = |(reason, says): (Reason, String)| (RuleOutcome::Refuses, Some(Phase::Rules), Some(reason), says);
     if index >= MAX_TRIED {
-        return not_asked("it was not tried: the token has too many rules");
+        let untried = || not_asked("it was not tried: the token has too many rules");
+        return misfit.map_or_else(untried, refuses);
     }
     let alone = focus.on(index, |grants| End::of(why.engine, why.request, grants));
-    match (alone, end) {
-        (Some(End::Deny(denial, names)), _) => refused(denial.phase, denial.reason, &names),
-        (Some(End::Lookup(_)), End::Lookup(_)) => {
+    match (alone, misfit, end) {
+        // Why it does not fit says more than that it does not.
+        (Some(End::Deny(denial, _)), Some((_, says)), _) if denial.phase == Phase::Rules => {
+            refuses((denial.reason, says))
+        }
+        // Of several types the bystanders of its group were judged with it.
+        (Some(End::Deny(denial, names)), misfit, _) if misfit.is_none() || !subject.several => {
+            refused(denial.phase, denial.reason, &names)
+        }
+        (_, Some(misfit), _) => refuses(misfit),
+        (Some(End::Lookup(_)), None, End::Lookup(_)) => {
             (RuleOutcome::Undecided, None, None, "what is stored has to be looked at first".to_owned())
         }
         // What the request came to counts.
-        (_, End::Deny(denial, names)) => refused(denial.phase, denial.reason, names),
-        (_, End::Lookup(phase)) => refused(*phase, Reason::NoRule, &[]),
-        (_, End::Permit(_)) => {
+        (_, None, End::Deny(denial, names)) => refused(denial.phase, denial.reason, names),
+        (_, None, End::Lookup(phase)) => refused(*phase, Reason::NoRule, &[]),
+        (_, None, End::Permit(_)) => {
             let says = "another rule permits it, and this one does not by itself".to_owned();
-            (RuleOutcome::Refuses, Some(Phase::Rules), Some(Reason::NoRule), says)
+            refuses((Reason::NoRule, says))
         }
     }
 }
