@@ -186,8 +186,7 @@ const fn effect(decision: &Decision<'_>) -> (&'static str, Option<u16>) {
 }
 
 /// The phases that were gone through, each with its result (`rules:deny`); phase 9 is still to come then.
-#[must_use]
-pub fn phases(decision: &Decision<'_>) -> Vec<String> {
+fn phases(decision: &Decision<'_>) -> Vec<String> {
     let gone = Phase::ALL.into_iter().filter(|phase| *phase <= decision.phase);
     let result = |phase: Phase| if phase == decision.phase { effect(decision).0 } else { "continue" };
     gone.map(|phase| format!("{}:{}", phase.as_str(), result(phase))).collect()

@@ -1,6 +1,7 @@
 //! The one place where the gateway asks the decision point.
 
 use policy::decision::{Decision, Released};
+use policy::explanation::Explanation;
 use policy::request::{Caller, Request};
 
 use crate::bearer::Credential;
@@ -22,6 +23,11 @@ pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work:
 /// Decides one request of a caller with these grants.
 pub(crate) fn decide(engine: &Engine, request: &Request<'_>, grants: &Grants) -> Decision<'static> {
     decision::decide(engine, request, grants, &decision::Arena::new()).into_owned()
+}
+
+/// Explains the decision on one request, for a person who asks.
+pub(crate) fn explain(engine: &Engine, request: &Request<'_>) -> Explanation {
+    decision::explain(engine, request, &Grants::new(engine, &request.caller), &decision::Arena::new())
 }
 
 /// Phase 9, for an answer to a request that was permitted.
