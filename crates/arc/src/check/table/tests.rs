@@ -9,6 +9,8 @@ use testkit::ehr;
 use super::*;
 use crate::check::Question;
 
+mod docs;
+
 #[derive(Debug, Parser)]
 struct Line {
     #[command(flatten)]
