@@ -34,6 +34,10 @@ fuzz_target!(|bytes: &[u8]| {
         let question = if upstream.query.is_empty() { "" } else { "?" };
         let again = format!("{}{}{question}{}", &BASE["https://gw.example".len()..], upstream.path, upstream.query);
         let second = ask(&again);
+        // `*` becomes the includes that are granted, which are more than a client may write out itself.
+        if first.related.len() > 20 && second.reason() == Some(policy::Reason::TooLarge) {
+            return;
+        }
         let sent = forwarded(&second).unwrap_or_else(|| panic!("{again} is refused: {second:?}"));
         assert_eq!(sent.path, upstream.path, "{again}");
         let parts = |query: &str| {
