@@ -15,4 +15,5 @@ mod batch_laws;
 mod check;
 mod corpus;
 mod explain;
+mod export;
 mod laws;

@@ -53,10 +53,7 @@ const ROLES: &[(&str, &[&str])] = &[
 /// The `where` of roles; those of tags need a Service that has tags.
 const CONDITIONS: &[(&str, &str)] = &[
     ("doctor", "$principalTags:function = doctor"),
-    (
-        "team",
-        "$resourceTags:team IN (red, blue) AND NOT $resourceTags:dept = onc OR $principalTags:function = chief",
-    ),
+    ("team", "$resourceTags:team IN (red, blue) AND NOT $resourceTags:dept = onc OR $principalTags:function = chief"),
     ("final-only", "$request:status = final"),
     (
         "not-drafts",
@@ -109,7 +106,7 @@ pub(super) fn fhir_document() -> Value {
     add("/_search", &["post"], &[]);
     add("/_history", &["get"], &[]);
     add("/metadata", &["get"], &[]);
-    add("/$export", &["get"], &[]);
+    add("/$export", &["get", "post"], &[]);
     add("/$graphql", &["post"], &[]);
     add("/$process-message", &["post"], &[]);
     add("/Patient/$export", &["get"], &[]);
