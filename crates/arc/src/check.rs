@@ -4,6 +4,7 @@
 //! looked at, which it says.
 
 mod call;
+mod page;
 mod question;
 mod table;
 mod words;

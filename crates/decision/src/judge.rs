@@ -36,7 +36,7 @@ use crate::rules::{Grants, Rule};
 use crate::token::{self, Entry};
 use crate::upstream;
 
-use target::Target;
+pub(crate) use target::Target;
 pub(crate) use write::Written;
 
 /// A request that was permitted, and all that its answer is checked by.

@@ -3,7 +3,7 @@
 //! Invariant: a decision is a pure function. It reads no clock, no network and no global state, it
 //! cannot fail, and anything that it does not recognise it denies. The phases of a decision are one
 //! file or folder each: `normalise` (1), `token` (2), `judge` (3, and the order of all), `rules` (4), `query`
-//! (5), `body` (6), `batch` (7), `respond` (9).
+//! (5), `body` (6), `batch` (7), `respond` (9). `explain` asks them again for a person.
 
 mod admit;
 mod answer;
@@ -17,6 +17,7 @@ mod cover;
 mod decide;
 mod denial;
 mod engine;
+mod explain;
 mod fields;
 mod json;
 mod judge;
@@ -37,6 +38,7 @@ pub use answer::refuse;
 pub use arena::Arena;
 pub use decide::{decide, stale_or_absent};
 pub use engine::{Engine, permits_operation};
+pub use explain::explain;
 pub use normalise::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 pub use respond::{Answer, ExportFile, Filtered, Outcome, filter_lines, respond, respond_to_cancel, respond_to_status};
 pub use rules::Grants;

@@ -5,6 +5,9 @@
 
 mod collect;
 mod fit;
+mod focus;
+mod left;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,8 @@ use crate::engine::{On, Place};
 use crate::tags::PrincipalTags;
 
 pub(crate) use fit::{Asked, Group, Places, Several, fitting, fitting_all};
+pub(crate) use focus::Focus;
+pub(crate) use left::{ceiling_of, without_effect};
 
 /// The rules of one caller under one bundle: worked out once for a token, and used for each of its requests.
 ///
@@ -111,6 +116,8 @@ struct Operations {
 enum Set {
     Role(u32),
     Extension(u32),
+    /// None at all.
+    Nothing,
 }
 
 impl Operations {
@@ -154,6 +161,7 @@ impl Set {
                 .ok()
                 .and_then(|index| engine.parts().extension_scopes.get(index))
                 .map(|scope| &*scope.operations),
+            Self::Nothing => None,
         }
         .unwrap_or_default()
     }

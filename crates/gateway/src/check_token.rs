@@ -40,17 +40,6 @@ const KEY_FILE: &str = "check.key";
 const SEED_BYTES: usize = 32;
 /// Where this gateway publishes its keys, below the Service's base.
 const KEYS_PATH: &str = "/.well-known/firewarden/gateway-keys";
-const PHASES: [(Phase, &str); 9] = [
-    (Phase::Normalise, "normalise"),
-    (Phase::Token, "token"),
-    (Phase::Operation, "operation"),
-    (Phase::Rules, "rules"),
-    (Phase::Query, "query"),
-    (Phase::Body, "body"),
-    (Phase::Batch, "batch"),
-    (Phase::Tags, "tags"),
-    (Phase::Response, "response"),
-];
 
 /// Whether the target is where the gateway's own keys are.
 pub(crate) fn asks_for_keys(target: &str, base_url: &str) -> bool {
@@ -197,11 +186,10 @@ const fn effect(decision: &Decision<'_>) -> (&'static str, Option<u16>) {
 }
 
 /// The phases that were gone through, each with its result (`rules:deny`); phase 9 is still to come then.
-#[must_use]
-pub fn phases(decision: &Decision<'_>) -> Vec<String> {
-    let gone = PHASES.iter().filter(|(phase, _)| *phase <= decision.phase);
+fn phases(decision: &Decision<'_>) -> Vec<String> {
+    let gone = Phase::ALL.into_iter().filter(|phase| *phase <= decision.phase);
     let result = |phase: Phase| if phase == decision.phase { effect(decision).0 } else { "continue" };
-    gone.map(|(phase, name)| format!("{name}:{}", result(*phase))).collect()
+    gone.map(|phase| format!("{}:{}", phase.as_str(), result(phase))).collect()
 }
 
 fn names(list: impl Iterator<Item = impl AsRef<str>>) -> Value {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use decision::Arena;
 use policy::decision::{Decision, Released};
+use policy::explanation::Explanation;
 use policy::request::{Caller, Request};
 
 use crate::bearer::Credential;
@@ -33,6 +34,11 @@ pub(crate) fn decide(engine: &Engine, request: &Request<'_>, grants: &Grants) ->
         arena.reset();
         decision::decide(engine, request, grants, arena).into_owned()
     })
+}
+
+/// Explains the decision on one request, for a person who asks.
+pub(crate) fn explain(engine: &Engine, request: &Request<'_>) -> Explanation {
+    decision::explain(engine, request, &Grants::new(engine, &request.caller), &decision::Arena::new())
 }
 
 /// Phase 9, for an answer to a request that was permitted.

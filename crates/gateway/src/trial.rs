@@ -13,11 +13,11 @@ use policy::Reason;
 use policy::bundle::{Bundle, InvalidBundle, Issuer, MAX_CONTENT_BYTES};
 use policy::claims::{Claims, MAX_TOKEN_BYTES};
 use policy::decision::Decision;
+use policy::explanation::Explanation;
 use policy::manifest::MAX_MANIFEST_BYTES;
 use policy::request::{Caller, Request};
 use serde_json::{Map, Value, json};
 
-pub use crate::check_token::phases;
 use crate::engine::{self, Engine, Grants};
 use crate::files;
 use crate::json as strict;
@@ -90,6 +90,12 @@ impl Trial {
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision<'static> {
         engine::decide(&self.engine, request, &Grants::new(&self.engine, &request.caller))
+    }
+
+    /// Why it is decided so.
+    #[must_use]
+    pub fn explain(&self, request: &Request<'_>) -> Explanation {
+        engine::explain(&self.engine, request)
     }
 
     /// The caller that these claims speak for.

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod claims;
 pub mod condition;
 pub mod decision;
+pub mod explanation;
 pub mod facts;
 pub mod id;
 pub mod letters;

@@ -276,6 +276,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The value of a setting as it is written; none if there is none of that name.
+    #[must_use]
+    pub fn said(&self, name: &str) -> Option<String> {
+        match serde_json::to_value(self).ok()?.get_mut(name)?.take() {
+            serde_json::Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        }
+    }
+
     /// The defaults for a Service of this kind.
     #[must_use]
     pub fn for_kind(kind: ServiceKind) -> Self {

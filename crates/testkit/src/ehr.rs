@@ -11,6 +11,9 @@ mod document;
 mod roles;
 mod tags;
 
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use policy::Bundle;
 use policy::bundle::Issuer;
 use policy::id::{AccountId, ServiceId};
@@ -116,12 +119,24 @@ pub fn plain_service(settings: Settings, features: &str) -> Service {
     written(ServiceKind::Plain, settings, &Features::parse(features))
 }
 
-/// What the compiler makes of a Service.
+/// What the compiler makes of a Service; of one that was compiled before in this process, the same again.
 ///
 /// # Panics
 /// When it has something to refuse.
 #[must_use]
 pub fn compile(service: &Service) -> Bundle {
+    static KNOWN: LazyLock<Mutex<BTreeMap<String, Bundle>>> = LazyLock::new(Mutex::default);
+    let key = format!("{service:?}");
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bundle) = known().get(&key) {
+        return bundle.clone();
+    }
+    let bundle = compiled(service);
+    known().insert(key, bundle.clone());
+    bundle
+}
+
+fn compiled(service: &Service) -> Bundle {
     let document = service.document.to_string();
     let imported = policy_compiler::import(document.as_bytes(), &Limits::default())
         .unwrap_or_else(|findings| panic!("the document is refused: {findings:#?}"));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gateway::trial::Trial;
 use policy::decision::{Action, Decision, Lookup};
+use policy::explanation::Explanation;
 use policy::request::{Caller, Capabilities, Header, Request, Stored};
 
 use super::Fault;
@@ -66,6 +67,29 @@ impl Call {
 
     /// Decides it, with what is stored as far as the decision asks for it and a person has said it.
     pub(super) fn decide(&self, trial: &Trial, caller: Caller<'_>, now: i64, given: &[Given]) -> Decision<'static> {
+        self.settled(trial, caller, now, given, |_, decision| decision)
+    }
+
+    /// The same, with why.
+    pub(super) fn explain(
+        &self,
+        trial: &Trial,
+        caller: Caller<'_>,
+        now: i64,
+        given: &[Given],
+    ) -> (Decision<'static>, Explanation) {
+        self.settled(trial, caller, now, given, |request, decision| (decision, trial.explain(request)))
+    }
+
+    /// Gives what is stored until it is decided, or asks for what nobody has said; `end` sees the last request.
+    fn settled<T>(
+        &self,
+        trial: &Trial,
+        caller: Caller<'_>,
+        now: i64,
+        given: &[Given],
+        end: impl FnOnce(&Request<'_>, Decision<'static>) -> T,
+    ) -> T {
         let headers: Vec<_> =
             self.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
         let mut stored: Vec<Stored<'_>> = Vec::new();
@@ -87,7 +111,7 @@ impl Call {
             // One that is still missing would be asked for again: the answer is what is needed.
             decision = trial.decide(&self.request(&headers, caller, now, &stored));
         }
-        decision
+        end(&self.request(&headers, caller, now, &stored), decision)
     }
 
     fn request<'a>(

@@ -9,7 +9,7 @@ use policy::request::Caller;
 use serde_json::{Map, Value};
 
 use super::call::{self, Call};
-use super::{Fault, Question, words};
+use super::{Fault, Question, page, words};
 
 /// The answer, in words or as JSON.
 pub(super) fn answer(trial: &Trial, question: &Question) -> Result<String, Fault> {
@@ -19,9 +19,12 @@ pub(super) fn answer(trial: &Trial, question: &Question) -> Result<String, Fault
     let given = question.stored.iter().map(|text| call::given(text)).collect::<Result<Vec<_>, _>>()?;
     let claims = claims(trial, question)?;
     let caller = claims.as_ref().map_or(Caller::Missing, |claims| trial.caller(claims));
-    let decision = call.decide(trial, caller, Clock::start().now().timestamp(), &given);
-    let asked = words::Asked { call: &call, claims: claims.as_ref(), trial };
-    Ok(if question.json { words::json(&asked, &decision) } else { words::text(&asked, &decision) })
+    let (decision, explanation) = call.explain(trial, caller, Clock::start().now().timestamp(), &given);
+    if question.json {
+        return Ok(words::json(&decision, &explanation));
+    }
+    let asked = page::Asked { call: &call, claims: claims.as_ref(), trial };
+    Ok(page::text(&asked, &decision, &explanation))
 }
 
 fn claims(trial: &Trial, question: &Question) -> Result<Option<Claims>, Fault> {

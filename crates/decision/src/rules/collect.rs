@@ -18,12 +18,12 @@ use crate::labels;
 use crate::normalise::alternatives;
 
 /// More words of a scope are left out, which gives less; tokens in use have under 100.
-const MAX_WORDS: usize = 500;
+pub(super) const MAX_WORDS: usize = 500;
 /// More rules under ceilings are left out, which gives less.
 const MAX_RULES: usize = 1_000;
 
 /// What the caller's Account may have at most.
-enum Ceiling<'a> {
+pub(super) enum Ceiling<'a> {
     /// No ceiling: the owner's own, and callers that the owner's issuer vouches for.
     Open,
     /// A partner's: its scopes that can be compared, and its roles.
@@ -221,7 +221,7 @@ fn within(rule: &Rule, operations: Operations) -> Rule {
     narrower
 }
 
-fn ceiling<'a>(engine: &'a Engine, claims: &Claims) -> Ceiling<'a> {
+pub(super) fn ceiling<'a>(engine: &'a Engine, claims: &Claims) -> Ceiling<'a> {
     match claims.account_id {
         Some(account) if account == engine.parts().service.account_id => Ceiling::Open,
         Some(account) => engine.subscription(account).map_or(Ceiling::Nothing, |subscription| Ceiling::Under {
@@ -283,7 +283,7 @@ fn intersect(engine: &Engine, rule: &Rule, own: &Scope, limit: &Scope) -> Option
 }
 
 /// Whether every constraint of a scope can be compared on the resource itself; else the whole scope gives nothing.
-fn is_comparable(engine: &Engine, scope: &Scope) -> bool {
+pub(super) fn is_comparable(engine: &Engine, scope: &Scope) -> bool {
     scope.constraints().iter().all(|constraint| {
         let parameter = match scope.types() {
             Named::All => engine.common(&constraint.name),

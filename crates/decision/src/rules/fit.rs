@@ -84,7 +84,7 @@ fn names_context(asked: &Asked<'_>, patient: Option<&str>) -> Result<(), Denial>
 }
 
 /// Whether a `patient/` rule reaches resources of this standing at all.
-fn reaches(standing: Standing, interaction: Option<Interaction>, shared: Shared) -> bool {
+pub(super) fn reaches(standing: Standing, interaction: Option<Interaction>, shared: Shared) -> bool {
     use Interaction as I;
     let Some(interaction) = interaction else { return false };
     let writes = matches!(interaction, I::Create | I::Update | I::Patch | I::Delete | I::Conditional);

@@ -57,7 +57,7 @@ fn stored(lookup: &Lookup) -> (u16, String) {
 }
 
 /// Calls `step` with what is stored until it asks for no more.
-fn with_stored<T>(request: &Request<'_>, mut step: impl FnMut(&Request<'_>) -> Result<T, Vec<Lookup>>) -> T {
+pub(crate) fn with_stored<T>(request: &Request<'_>, mut step: impl FnMut(&Request<'_>) -> Result<T, Vec<Lookup>>) -> T {
     let mut known: Vec<(Lookup, u16, String)> = Vec::new();
     for _ in 0..MAX_ROUNDS {
         let all: Vec<Stored<'_>> = known

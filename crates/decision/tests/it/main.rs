@@ -14,5 +14,6 @@ mod batch;
 mod batch_laws;
 mod check;
 mod corpus;
+mod explain;
 mod export;
 mod laws;

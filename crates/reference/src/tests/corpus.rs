@@ -130,6 +130,7 @@ fn the_corpus_holds_on_the_interpreter() {
         let service = kit::service(kind, &settings);
         let has = |word: &str| text.lines().any(|line| line.starts_with("Fixture:") && line.contains(word));
         let service = if has("basic") { kit::with_basic(service) } else { service };
+        let service = if has("access") { kit::with_access(service) } else { service };
         let with_tags = text.lines().any(|line| line.starts_with("Fixture:") && line.contains("tags"));
         let interpreter = Interpreter::new(if with_tags { kit::with_tags(service) } else { service });
         for row in rows.iter().filter(|row| row.contains_key("decision") && row.contains_key("call")) {

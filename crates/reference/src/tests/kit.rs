@@ -34,6 +34,31 @@ const ROLES: &[(&str, &[&str])] = &[
             "PATCH:/Observation/{id}:[status]",
         ],
     ),
+    // As in the fixture of the engine's own tests.
+    ("doctor", &["GET:/Observation", "GET:/Observation/{id}"]),
+    ("team", &["GET:/Observation", "GET:/Observation/{id}"]),
+    ("final-only", &["GET:/Observation", "POST:/Observation/_search", "POST:/Observation"]),
+    ("not-drafts", &["POST:/Observation"]),
+    (
+        "observation-editor",
+        &[
+            "GET:/Observation:[code,status,_count]",
+            "POST:/Observation/_search:[code]",
+            "GET:/Observation/{id}",
+            "POST:/Observation:[status,code.text]",
+        ],
+    ),
+];
+
+/// The `where` of roles; those of tags need a Service that has tags.
+const CONDITIONS: &[(&str, &str)] = &[
+    ("doctor", "$principalTags:function = doctor"),
+    ("team", "$resourceTags:team IN (red, blue) AND NOT $resourceTags:dept = onc OR $principalTags:function = chief"),
+    ("final-only", "$request:status = final"),
+    (
+        "not-drafts",
+        "$request:code.text != draft AND ($request:status IN ('final', amended) OR $principalTags:dept = cardio)",
+    ),
 ];
 
 const PARTNERS: &[(&str, &[&str], &[&str])] = &[
@@ -159,7 +184,10 @@ pub(super) fn service(kind: ServiceKind, words: &str) -> Service {
                 id: role(name),
                 name: (*name).to_owned(),
                 operations: texts(lines),
-                condition: None,
+                condition: CONDITIONS
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, condition)| (*condition).to_owned()),
             })
             .collect(),
         extension_scopes: vec![("__lastn".to_owned(), vec!["GET:/Observation/$lastn".to_owned()])],
@@ -196,7 +224,21 @@ pub(super) fn with_tags(mut service: Service) -> Service {
     service.tagged = vec![
         one("Observation", "OBS-REG", vec![tag("dept", &["cardio", "icu"])]),
         one("Observation", "OBS-REG-TWO", vec![tag("dept", &["cardio"]), tag("function", &["doctor"])]),
+        one("Observation", "OBS-OUT", vec![tag("dept", &["onc"])]),
+        one("Observation", "OBS-OUT-ALL", vec![tag("dept", &["onc"])]),
     ];
+    service
+}
+
+/// Adds access tags: `GET` of one of these for `partner`, and everything on the other.
+pub(super) fn with_access(mut service: Service) -> Service {
+    let one = |method, id: &str| policy::tag::AccessTag {
+        method,
+        resource_type: Some("Observation".into()),
+        id: Some(id.into()),
+        accounts: Some(vec![account("partner")]),
+    };
+    service.access_tags = vec![one(Some(policy::operation::Method::Get), "OBS-OUT"), one(None, "OBS-OUT-ALL")];
     service
 }
 

@@ -9,6 +9,8 @@ use testkit::ehr;
 use super::*;
 use crate::check::Question;
 
+mod docs;
+
 #[derive(Debug, Parser)]
 struct Line {
     #[command(flatten)]
@@ -105,15 +107,22 @@ fn a_decision_is_explained_in_words() {
         "request       GET /fhir/Patient/2",
         "verdict       deny 403 other_patient",
         "because       the request names another patient than the token",
-        "to change it  use a token of that patient",
-        "operation     GET:/{type}/{id} (read Patient)",
+        "to change it  Use a token of that patient, or one with a `system/` role.",
+        "              With `system/Patient.r` in the token, the request is permitted.",
+        "operation     GET:/{type}/{id} (read Patient), needs r",
+        "  rules      deny      the request names another patient than the token",
+        "  refuses    patient/*.rs (rs on every type): the path names another patient than the token",
+        "  Patient (patient): a Patient is its own only, by its id",
+        "  hide_existence = true",
         "its signature was not verified",
     ] {
         assert!(said.contains(words), "{words} is not in:\n{said}");
     }
     let said = fixture.answer(&["--url", "https://gw.example/fhir/Observation", "--claims", claims]).unwrap();
     assert!(said.contains("upstream      GET /Observation?patient=Patient/1"), "{said}");
-    assert!(said.contains("add_query(patient=Patient/1)"), "{said}");
+    assert!(said.contains("obligations   add_query(patient)"), "{said}");
+    assert!(said.contains("  permits    patient/*.rs (rs on every type): it permits it, within the context"), "{said}");
+    assert!(said.contains("  elements: subject, performer\n"), "{said}");
 }
 
 #[test]
@@ -126,6 +135,14 @@ fn the_same_as_json() {
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["effect"], &said["upstream"]["path"]), (&json!("permit"), &json!("/Observation")));
     assert_eq!(said["fields_ignored"][0], "bogus");
+    assert_eq!(
+        (&said["rules"][0]["outcome"], &said["tables"][0]["standing"]),
+        (&json!("permits"), &json!("compartment"))
+    );
+    let said = fixture.answer(&["--url", "/Observation?_filter=x", "--claims", &file, "--json"]).unwrap();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["next"], json!(["Leave it out.", "Without `_filter`, the request is permitted."]));
+    assert_eq!(said["asked"]["parameters"][0], json!({"name": "_filter", "fate": "refused"}));
 }
 
 #[test]
