@@ -14,4 +14,5 @@ mod batch;
 mod batch_laws;
 mod check;
 mod corpus;
+mod drive;
 mod laws;
