@@ -86,9 +86,22 @@ pub(crate) fn holds(bytes: &[u8], part: &[u8]) -> bool {
     part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
 }
 
+/// What answers in the place of a server: method, path and query, headers, body.
+pub(crate) type Serve<'s> = dyn FnMut(&str, &str, &[(&str, &[u8])], &[u8]) -> Served + 's;
+
 /// Does with a request what a gateway does.
 pub(crate) fn drive(engine: &Engine, grants: &Grants, request: &Request<'_>, server: &mut Server) -> Driven {
-    Drive { engine, grants, request, server, stored: Vec::new(), sent: Vec::new() }.run(None)
+    let mut serve = serving(server);
+    drive_to(engine, grants, request, &mut serve)
+}
+
+/// The same, with whatever answers in the place of a server.
+pub(crate) fn drive_to(engine: &Engine, grants: &Grants, request: &Request<'_>, serve: &mut Serve<'_>) -> Driven {
+    Drive { engine, grants, request, serve, stored: Vec::new(), sent: Vec::new() }.run(None)
+}
+
+fn serving(server: &mut Server) -> impl FnMut(&str, &str, &[(&str, &[u8])], &[u8]) -> Served {
+    |method, target, headers, body| server.serve(method, target, headers, body)
 }
 
 /// Follows the sealed link with that upstream link behind it: the request that it came of is decided anew.
@@ -99,7 +112,8 @@ pub(crate) fn follow(
     server: &mut Server,
     link: &str,
 ) -> Driven {
-    Drive { engine, grants, request, server, stored: Vec::new(), sent: Vec::new() }.run(Some(link))
+    let mut serve = serving(server);
+    Drive { engine, grants, request, serve: &mut serve, stored: Vec::new(), sent: Vec::new() }.run(Some(link))
 }
 
 /// The answer to the request as the client sent it, with nothing in between: what a client without a gateway gets.
@@ -122,24 +136,24 @@ impl Looked {
     }
 }
 
-struct Drive<'d, 'r> {
+struct Drive<'d, 'r, 's> {
     engine: &'d Engine,
     grants: &'d Grants,
     request: &'d Request<'r>,
-    server: &'d mut Server,
+    serve: &'d mut Serve<'s>,
     stored: Vec<Looked>,
     sent: Vec<Sent>,
 }
 
-impl Drive<'_, '_> {
+impl Drive<'_, '_, '_> {
     fn run(mut self, link: Option<&str>) -> Driven {
         let decision = self.decided();
         let mut sealed = Vec::new();
         let (released, upstream) = match &decision.action {
             _ if !decision.permits() => (refuse(Some(self.engine), &decision), Vec::new()),
             Action::Forward(upstream) => self.forward(upstream.clone(), link, &mut sealed),
-            Action::Answer(status) => (own(*status, String::new()), Vec::new()),
-            Action::Reply(status, body) => (own(*status, body.clone().into_owned()), Vec::new()),
+            Action::Answer(status) => (own(*status, Vec::new(), String::new()), Vec::new()),
+            Action::Reply(status, body) => (own(*status, reply_headers(), body.clone().into_owned()), Vec::new()),
             // A permit with nothing to do would be a fault: it is a denial.
             Action::None | Action::Lookup(_) => (self.unreadable(&decision), Vec::new()),
         };
@@ -196,7 +210,7 @@ impl Drive<'_, '_> {
         headers: &[(&str, &[u8])],
         body: &[u8],
     ) -> Served {
-        let answer = self.server.serve(method, &target, headers, body);
+        let answer = (self.serve)(method, &target, headers, body);
         self.sent.push(Sent {
             purpose,
             method: method.to_owned(),
@@ -283,9 +297,17 @@ fn view(stored: &[Looked]) -> Vec<Stored<'_>> {
     stored.iter().map(Looked::stored).collect()
 }
 
-fn own(status: u16, body: String) -> Released {
-    let headers = Vec::new();
+fn own(status: u16, headers: Vec<(String, Vec<u8>)>, body: String) -> Released {
     Released { status, headers, body: body.into(), reason: None, released: 0, dropped: 0, read_on: None }
+}
+
+fn reply_headers() -> Vec<(String, Vec<u8>)> {
+    let headers = [
+        ("content-type", "application/fhir+json; charset=utf-8"),
+        ("cache-control", "private, no-store"),
+        ("vary", "Authorization"),
+    ];
+    headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).into()
 }
 
 fn target(path: &str, query: &str) -> String {

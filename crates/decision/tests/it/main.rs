@@ -16,3 +16,4 @@ mod check;
 mod corpus;
 mod drive;
 mod laws;
+mod servers;
