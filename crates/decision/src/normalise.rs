@@ -17,6 +17,7 @@ use policy::request::Request;
 
 use crate::Engine;
 use crate::arena::Arena;
+use crate::body::Sibling;
 use crate::denial::Denial;
 use crate::json;
 
@@ -64,6 +65,8 @@ pub(crate) struct Call<'a> {
     pub(crate) json_patch: bool,
     /// The header fields.
     pub(crate) head: Head<'a>,
+    /// What the `urn:`s of the transaction stand for that this is an entry of (D33).
+    pub(crate) siblings: &'a [Sibling<'a>],
 }
 
 impl<'a> Call<'a> {
@@ -104,6 +107,7 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         prefer: Prefer::default(),
         json_patch: false,
         head: Head::read(request.headers),
+        siblings: &[],
     };
     let fhir = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref());
     let interaction = fhir.map(|fhir| fhir.interaction);
@@ -138,6 +142,16 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         return Ok(call);
     }
     Err(Denial::new(Phase::Normalise, Reason::MalformedBody))
+}
+
+/// The parameters of a query that stands elsewhere than in the URL, read as if it stood there.
+pub(crate) fn query_of<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a [Parameter<'a>], Denial> {
+    let mut parameters = arena.list_of(4);
+    query::tokenise(text, false, arena, &mut parameters)?;
+    if text.len() > MAX_QUERY_BYTES || parameters.len() > MAX_PARAMETERS || query::over_limits(&parameters) {
+        return Err(Denial::new(Phase::Normalise, Reason::TooLarge).with_status(414));
+    }
+    Ok(parameters.into_bump_slice())
 }
 
 /// In a FHIR Service an id has one form, whatever the upstream would make of another.

@@ -4,6 +4,7 @@
 //! refused. What a rule needs is added last, to be ANDed, and never replaces what the client asked.
 
 pub(crate) mod class;
+pub(crate) mod conditional;
 mod include;
 mod join;
 mod narrow;

@@ -205,6 +205,10 @@ impl Interpreter {
         if let Some(denial) = self.refuse_counts(&scene, &merged) {
             return denied(denial, Some(&scene.target));
         }
+        // D57: whether it is created would tell what the rules do not cover.
+        if !self.condition_of_create(&scene, &permits).is_none_or(|merged| merged.exact) {
+            return denied(deny(Phase::Query, R::ConditionalDenied), Some(&scene.target));
+        }
         let written = needs(&permits);
         let own = scene.call.header("if-match");
         let differs = match (&written.if_match, own) {
@@ -276,14 +280,8 @@ impl Interpreter {
         if written.if_none_match {
             set(&mut sent.headers, "if-none-match", "*");
         }
-        let plans: Vec<Permit> = permits
-            .iter()
-            .filter_map(|one| one.written.if_none_exist.clone().map(|plan| Permit { plan, ..one.clone() }))
-            .collect();
-        if !plans.is_empty() {
-            let scene =
-                Scene { target: Target { interaction: Some(I::SearchType), ..target.clone() }, ..scene.clone() };
-            set(&mut sent.headers, "if-none-exist", &encode_query(&self.merge(&scene, &plans).query));
+        if let Some(condition) = self.condition_of_create(scene, permits) {
+            set(&mut sent.headers, "if-none-exist", &encode_query(&condition.query));
         }
         let writes = matches!(target.interaction, Some(I::Create | I::Update | I::Patch | I::Conditional | I::Delete));
         let name = target.resource_type.clone().unwrap_or_default();
@@ -295,6 +293,16 @@ impl Interpreter {
             set(&mut sent.headers, "prefer", "respond-async");
         }
         sent
+    }
+
+    /// D18: the search of `If-None-Exist`, as all permitting rules narrow it.
+    fn condition_of_create(&self, scene: &Scene<'_>, permits: &[Permit]) -> Option<Merged> {
+        let plans: Vec<Permit> = permits
+            .iter()
+            .filter_map(|one| one.written.if_none_exist.clone().map(|plan| Permit { plan, ..one.clone() }))
+            .collect();
+        let target = Target { interaction: Some(I::SearchType), ..scene.target.clone() };
+        (!plans.is_empty()).then(|| self.merge(&Scene { target, ..scene.clone() }, &plans))
     }
 
     /// A request with that query, and the client's headers by list.

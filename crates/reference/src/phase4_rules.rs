@@ -257,7 +257,10 @@ impl Interpreter {
             return Err(deny(Rules, R::NoRule));
         }
         let creates = scene.call.method == "PUT";
-        let ok = |rule: &Rule| self.is_plain(rule, operation) && (!creates || self.gives(rule, name, Letters::CREATE));
+        let deletes = scene.call.method == "DELETE";
+        let plain =
+            |rule: &Rule| if deletes { self.is_plain(rule, operation) } else { self.writes_blindly(scene, rule) };
+        let ok = |rule: &Rule| plain(rule) && (!creates || self.gives(rule, name, Letters::CREATE));
         let plain: Vec<Rule> = found.into_iter().filter(ok).collect();
         if plain.is_empty() { Err(deny(Rules, R::ConditionalDenied)) } else { Ok(plain) }
     }
