@@ -13,7 +13,7 @@ const REQUIREMENTS: &[&str] = &[
     "S04", "S05", "V21",
 ];
 
-fn documents() -> Vec<(String, Document)> {
+pub(crate) fn documents() -> Vec<(String, Document)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/decisions");
     let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();

@@ -62,7 +62,7 @@ const OWN: &[&str] = &[
 ];
 /// Nobody's: shared types, a Device without a patient, and the Binary that a document of ME names.
 const SHARED: &[&str] = &["BIN-NOBODY", "DEV-SHARED", "ORG1", "ORG2", "P1"];
-/// The generated records of types that are shared, and of a Device that names no patient.
+/// The types of which all generated records are nobody's.
 const SHARED_TYPES: &[&str] = &["Location", "Medication", "Organization", "Practitioner", "PractitionerRole"];
 
 /// A record with what the tests know of it.
@@ -79,28 +79,29 @@ pub(crate) struct Known {
 /// All records, in the order that they are stored.
 pub(crate) struct World {
     pub(crate) records: Vec<Known>,
-    honest: Server,
-    hostile: Server,
+    servers: Vec<(Mind, Server)>,
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    /// The records, and a server of each mind.
+    pub(crate) fn new(minds: &[Mind]) -> Self {
         let mut all: Vec<Known> = earlier_versions();
         all.extend(records::stored().map(|name| fixture(name, name)));
         all.extend(of_the_cases());
         all.extend(generate(7, 3).into_iter().map(generated));
-        let of = |mind| Server::new(all.iter().map(|known| &*known.text), ehr::UPSTREAM, mind);
-        let (honest, hostile) = (of(Mind::HONEST), of(Mind::HOSTILE));
-        Self { records: all, honest, hostile }
+        let of = |mind: &Mind| {
+            let mut server = Server::new(all.iter().map(|known| &*known.text), ehr::UPSTREAM, *mind);
+            // A search of ME's that can be paged through, so that its link can be tampered with: `search-1`.
+            server.serve("GET", "/Observation?patient=Patient/ME&_count=1", &[], b"");
+            (*mind, server)
+        };
+        let servers = minds.iter().map(of).collect();
+        Self { records: all, servers }
     }
 
     /// A server of its own with these records.
     pub(crate) fn server(&self, mind: Mind) -> Server {
-        match mind {
-            Mind::HONEST => self.honest.clone(),
-            Mind::HOSTILE => self.hostile.clone(),
-            _ => Server::new(self.records.iter().map(|known| &*known.text), ehr::UPSTREAM, mind),
-        }
+        self.servers.iter().find(|(known, _)| *known == mind).map(|(_, server)| server.clone()).unwrap()
     }
 
     /// Those that a caller who is bound to ME may never see.
@@ -160,8 +161,13 @@ fn of_the_cases() -> Vec<Known> {
 
 fn generated(record: Value) -> Known {
     let kind = record["resourceType"].as_str().unwrap();
-    let nobodys_device = kind == "Device" && record.get("patient").is_none();
-    let foreign = !SHARED_TYPES.contains(&kind) && !nobodys_device;
+    let nobodys = match kind {
+        "Device" => record.get("patient").is_none(),
+        // It tells of a Practitioner, whom everybody may read.
+        "Provenance" => record["id"].as_str().is_some_and(|id| id.starts_with("none-")),
+        shared => SHARED_TYPES.contains(&shared),
+    };
+    let foreign = !nobodys;
     known(record, None, foreign)
 }
 
@@ -181,8 +187,21 @@ fn string(record: &Value, name: &str) -> String {
 
 /// What a server works with keeps its text: names, references, codes, dates, and what an identifier is found by.
 const KEPT: &[&str] = &[
-    "resourceType", "id", "reference", "system", "code", "url", "status", "mode", "intent", "type", "use", "gender",
-    "versionId", "contentType", "criteria",
+    "resourceType",
+    "id",
+    "reference",
+    "system",
+    "code",
+    "url",
+    "status",
+    "mode",
+    "intent",
+    "type",
+    "use",
+    "gender",
+    "versionId",
+    "contentType",
+    "criteria",
 ];
 
 /// Puts the canary into each string that is free.
