@@ -91,17 +91,12 @@ pub(crate) type Serve<'s> = dyn FnMut(&str, &str, &[(&str, &[u8])], &[u8]) -> Se
 
 /// Does with a request what a gateway does.
 pub(crate) fn drive(engine: &Engine, grants: &Grants, request: &Request<'_>, server: &mut Server) -> Driven {
-    let mut serve = serving(server);
-    drive_to(engine, grants, request, &mut serve)
+    drive_to(engine, grants, request, &mut |method, target, headers, body| server.serve(method, target, headers, body))
 }
 
 /// The same, with whatever answers in the place of a server.
 pub(crate) fn drive_to(engine: &Engine, grants: &Grants, request: &Request<'_>, serve: &mut Serve<'_>) -> Driven {
     Drive { engine, grants, request, serve, stored: Vec::new(), sent: Vec::new() }.run(None)
-}
-
-fn serving(server: &mut Server) -> impl FnMut(&str, &str, &[(&str, &[u8])], &[u8]) -> Served {
-    |method, target, headers, body| server.serve(method, target, headers, body)
 }
 
 /// Follows the sealed link with that upstream link behind it: the request that it came of is decided anew.
@@ -112,8 +107,8 @@ pub(crate) fn follow(
     server: &mut Server,
     link: &str,
 ) -> Driven {
-    let mut serve = serving(server);
-    Drive { engine, grants, request, serve: &mut serve, stored: Vec::new(), sent: Vec::new() }.run(Some(link))
+    let serve: &mut Serve<'_> = &mut |method, target, headers, body| server.serve(method, target, headers, body);
+    Drive { engine, grants, request, serve, stored: Vec::new(), sent: Vec::new() }.run(Some(link))
 }
 
 /// The answer to the request as the client sent it, with nothing in between: what a client without a gateway gets.
@@ -352,9 +347,13 @@ mod tests {
     #[test]
     fn what_is_permitted_is_forwarded_and_its_answer_is_checked() {
         let own = driven("GET /Observation/OBS-ME");
-        assert_eq!((own.status, &*own.text()), (200, records::text("OBS-ME")));
+        assert_eq!((own.status, &*own.text(), own.released), (200, records::text("OBS-ME"), 1));
+        let sent = own.forwarded().unwrap();
+        assert_eq!((&*sent.method, &*sent.target, sent.body.len()), ("GET", "/Observation/OBS-ME", 0));
+        assert_eq!(sent.headers, [("accept".to_owned(), b"application/fhir+json".to_vec())]);
         let other = driven("GET /Observation/OBS-OTHER");
         assert_eq!((other.status, other.sent.len(), other.shows("HIV")), (404, 1, false));
+        assert_eq!((other.reason, other.dropped), (Some(Reason::NotFound), 1));
         assert!(holds(&other.forwarded().unwrap().answer.body, b"HIV"));
     }
 

@@ -36,7 +36,7 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         include_str!("../../../../tests/decisions/attacks-tags.md"),
         include_str!("servers/more.md"),
     ];
-    texts.map(|text| Document::parse(text)).map(|document| Table { engine: engine(&document), document }).into()
+    texts.map(Document::parse).map(|document| Table { engine: engine(&document), document }).into()
 });
 
 struct Table {

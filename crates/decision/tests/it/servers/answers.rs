@@ -23,8 +23,11 @@ fn ask(token: &str, call: &str, server: &mut Server) -> Driven {
     drive(&ENGINE, &Grants::new(&ENGINE, &request.caller), &request, server)
 }
 
+/// Makes another body of one.
+type Spoil = fn(&[u8]) -> Vec<u8>;
+
 /// Ways in which an answer comes that nobody can read.
-const SPOILED: [fn(&[u8]) -> Vec<u8>; 5] = [
+const SPOILED: [Spoil; 5] = [
     |body| body[..body.len() - 1].to_vec(),
     |body| body[..body.len() / 2].to_vec(),
     |_| b"<html>".to_vec(),
@@ -40,9 +43,9 @@ fn z_02_of_an_answer_that_does_not_parse_nothing_arrives() {
             for spoil in SPOILED {
                 let mut server = WORLD.server(Mind::HOSTILE);
                 let mut serve = |method: &str, target: &str, headers: &[(&str, &[u8])], body: &[u8]| {
-                    let served = server.serve(method, target, headers, body);
-                    let spoiled = if served.body.is_empty() { Vec::new() } else { spoil(&served.body) };
-                    Served { body: spoiled, ..served }
+                    let answer = server.serve(method, target, headers, body);
+                    let body = if answer.body.is_empty() { Vec::new() } else { spoil(&answer.body) };
+                    Served { body, ..answer }
                 };
                 let driven =
                     with(&table.engine, row, |request, grants| drive_to(&table.engine, grants, request, &mut serve));
@@ -51,7 +54,7 @@ fn z_02_of_an_answer_that_does_not_parse_nothing_arrives() {
                 refused += usize::from(driven.status == 502);
                 let (call, text) = (row.cell("call"), driven.text());
                 assert!(driven.status == 502 || sent.answer.body.is_empty() || sent.method != "GET", "{call}: {text}");
-                assert!(!driven.shows(CANARY) && arrived(&[driven.clone()]).is_empty(), "{call}: {text}");
+                assert!(!driven.shows(CANARY) && arrived(std::slice::from_ref(&driven)).is_empty(), "{call}: {text}");
             }
         }
     }
@@ -154,7 +157,7 @@ fn k_06_two_callers_on_one_server_get_what_is_their_own() {
             let me = ask("patient/*.rs", "GET /Observation", &mut server);
             let other = ask("patient/*.rs patient:OTHER", "GET /Observation", &mut server);
             assert!(!me.shows(CANARY) && arrived(&[me]).contains("Observation/OBS-ME"), "{name}");
-            let theirs = arrived(&[other.clone()]);
+            let theirs = arrived(std::slice::from_ref(&other));
             assert!(other.shows(CANARY) && theirs.contains("Observation/OBS-OTHER"), "{name}");
             assert!(!theirs.contains("Observation/OBS-ME"), "{name}");
             let refused = ask("patient/*.rs patient:OTHER", "GET /Patient/ME", &mut server);

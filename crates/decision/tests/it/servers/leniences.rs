@@ -35,8 +35,8 @@ fn rows() -> impl Iterator<Item = (&'static Table, &'static Row)> {
 /// What a client without a gateway comes to, and the server afterwards.
 fn without((table, row): (&Table, &Row), mind: Mind) -> (Served, Server) {
     let mut server = WORLD.server(mind);
-    let served = with(&table.engine, row, |request, _| drive::bypass(request, &mut server));
-    (served, server)
+    let answer = with(&table.engine, row, |request, _| drive::bypass(request, &mut server));
+    (answer, server)
 }
 
 /// What the server answers to what the gateway forwards.
