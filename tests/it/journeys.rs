@@ -4,6 +4,7 @@ mod crash;
 mod demo;
 mod gateway_audit;
 mod gateway_bundles;
+mod gateway_export;
 mod gateway_kit;
 mod gateway_proxy;
 mod gateway_wire;

@@ -8,7 +8,9 @@ mod entry;
 mod read;
 mod write;
 
-use policy::decision::{Action, Lookup, Obligation, Phase, Upstream, Verdict};
+use std::borrow::Cow;
+
+use policy::decision::{Action, Decision, Lookup, Names, Obligation, Phase, Upstream, Verdict};
 use policy::reason::Reason;
 use policy::request::Request;
 
@@ -103,7 +105,7 @@ pub(crate) fn judge<'a>(scene: &Scene<'_, 'a>, trace: &mut Trace<'a>) -> Result<
     let mut decided = Vec::with_capacity(bundle.entries.len());
     let siblings = entry::siblings(&bundle, scene.arena);
     for entry in &bundle.entries {
-        decided.push(entry::decide(scene, own, entry, siblings)?);
+        decided.push(without_export(entry::decide(scene, own, entry, siblings)?));
     }
     ask(&decided)?;
     trace.obligations.push(Obligation::PerEntry);
@@ -126,6 +128,23 @@ pub(crate) fn judge<'a>(scene: &Scene<'_, 'a>, trace: &mut Trace<'a>) -> Result<
     let sends = Sends { query, media: Some("application/fhir+json"), ..Sends::default() };
     let upstream = upstream::fhir(scene.request, scene.call, scene.operation, sends, scene.arena, trace);
     Ok((Plan::Batch(batch), permitting, Some(Upstream { body: Some(text.into()), ..upstream })))
+}
+
+/// An export answers later and elsewhere, which no entry can: none is kicked off in a batch (D51).
+fn without_export(decided: Decided<'_>) -> Decided<'_> {
+    let exports = |permitted: &Permitted<'_>| matches!(permitted.judged.plan, Plan::Export(_));
+    if !decided.permitted.as_deref().is_some_and(exports) {
+        return decided;
+    }
+    let decision = Decision {
+        verdict: Verdict::Deny { status: 403, reason: Reason::OperationDenied },
+        phase: Phase::Batch,
+        action: Action::None,
+        rules: Names::Borrowed(&[]),
+        obligations: Cow::Borrowed(&[]),
+        ..decided.decision
+    };
+    Decided { decision, permitted: None }
 }
 
 /// What has to be looked up before all entries are decided.

@@ -4,7 +4,7 @@
 //! checked by what its request was permitted by, and by nothing else.
 
 mod history;
-mod operation;
+pub(crate) mod operation;
 mod plain;
 mod read;
 mod search;
@@ -78,6 +78,8 @@ pub(crate) enum Plan<'a> {
         /// Whether its resources have to be the context's, or covered (D12).
         guarded: bool,
     },
+    /// The kick-off of a bulk export.
+    Export(Export<'a>),
     /// The entries of a batch or transaction.
     Batch(Batch<'a>),
     /// A write.
@@ -115,6 +117,17 @@ pub(crate) struct History<'a> {
     /// Whether the state of now needs no look any more.
     pub(crate) current_is_covered: bool,
     /// The query, for the answer's `self`.
+    pub(crate) link: &'a str,
+}
+
+/// A bulk export that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Export<'a> {
+    /// The operation's place in the bundle.
+    pub(crate) operation: u32,
+    /// The types that may be in its files.
+    pub(crate) types: &'a [Place],
+    /// The query, for the `request` of its manifest.
     pub(crate) link: &'a str,
 }
 
@@ -379,8 +392,8 @@ fn can_be_carried_out(
         return Ok(());
     }
     let unsupported = Err(Denial::new(trace.phase, Reason::ObligationUnsupported));
-    // Denied entries are answered in their place, so the answer is never the upstream's own.
-    if matches!(judged.plan, Plan::Batch(_)) {
+    // Denied entries are answered in their place, and an export's links are sealed: the answer is never the upstream's own.
+    if matches!(judged.plan, Plan::Batch(_) | Plan::Export(_)) {
         return unsupported;
     }
     if !request.capabilities.rewrite && !trace.obligations.is_empty() {

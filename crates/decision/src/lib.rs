@@ -37,5 +37,5 @@ pub use arena::Arena;
 pub use decide::{decide, stale_or_absent};
 pub use engine::{Engine, permits_operation};
 pub use normalise::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
-pub use respond::{Answer, Outcome, respond};
+pub use respond::{Answer, ExportFile, Filtered, Outcome, filter_lines, respond, respond_to_cancel, respond_to_status};
 pub use rules::Grants;

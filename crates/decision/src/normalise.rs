@@ -23,7 +23,7 @@ use crate::json;
 
 pub(crate) use head::Head;
 pub(crate) use media::Prefer;
-pub(crate) use query::{Parameter, alternatives, unescape};
+pub(crate) use query::{Parameter, alternatives, over_limits, tokenise, unescape};
 
 /// The longest path; the longest real ones, with four ids, stay under 500.
 pub(crate) const MAX_PATH_BYTES: usize = 4 * 1024;

@@ -351,6 +351,16 @@ pub(crate) fn search<'a>(
     Ok(Planned { query, form, search, permitting: permits.rules.into_bump_slice() })
 }
 
+/// Whether a parameter of a `_typeFilter` compares an element of its type, and does nothing else (D13).
+pub(crate) fn is_predicate<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<(), Denial> {
+    match class::of(scene, one)? {
+        Class::Predicate | Class::Ownership { .. } | Class::Empty => Ok(()),
+        // A filter goes upstream as it came, so nothing of it can be left out.
+        Class::Unknown => Err(class::unknown()),
+        Class::Sort | Class::Join | Class::Include { .. } | Class::Shape => Err(class::refused()),
+    }
+}
+
 /// Labels that nobody looks at are passed over (K42).
 pub(crate) fn note_labels(engine: &Engine, trace: &mut Trace<'_>) {
     if !engine.enforces_labels() {

@@ -7,9 +7,11 @@
 mod batch;
 mod bundle;
 mod entries;
+mod export;
 mod history;
 mod instance;
 mod lead;
+mod lines;
 mod looked;
 mod operation;
 mod prune;
@@ -25,6 +27,9 @@ use crate::condition::Asked;
 use crate::json::Document;
 use crate::judge::{Judged, Plan, Trace, judge};
 use crate::rules::Grants;
+
+pub use export::{ExportFile, respond_to_cancel, respond_to_status};
+pub use lines::{Filtered, filter_lines};
 
 /// The headers that pass, of an answer that is checked: those of the instance itself.
 const INSTANCE_HEADERS: &[&str] = &["etag", "last-modified"];
@@ -85,7 +90,8 @@ pub enum Outcome {
 /// What the client gets of an upstream's answer to a request that was permitted.
 ///
 /// The request is decided again, so nothing has to be remembered in between, and one that is no permit gets the answer
-/// of an internal fault. `seal` turns a paging link of the upstream into one of the gateway's own, or drops it.
+/// of an internal fault. `seal` turns a link of the upstream, to a page or to the job of an export, into one of the
+/// gateway's own, or drops it.
 #[must_use]
 pub fn respond(
     engine: &Engine,
@@ -114,6 +120,17 @@ fn released(
     answer: &Answer<'_>,
     seal: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Result<Released, Vec<Lookup>> {
+    with_check(engine, request, judged, answer, |check| check.released(seal))
+}
+
+/// Gives `work` all that the answer to a request is checked by.
+fn with_check<T>(
+    engine: &Engine,
+    request: &Request<'_>,
+    judged: &Judged<'_>,
+    answer: &Answer<'_>,
+    work: impl FnOnce(&Check<'_, '_>) -> T,
+) -> T {
     let upstream = answer.upstream_base.trim_end_matches('/');
     let home = format!("{}{}", engine.base.url, judged.prefix);
     let theirs = if upstream.is_empty() { String::new() } else { format!("{upstream}{}", judged.prefix) };
@@ -129,16 +146,7 @@ fn released(
         stored: request.stored,
         may_look: request.capabilities.lookup,
     };
-    match &judged.plan {
-        Plan::Local => Ok(fault(engine)),
-        Plan::Unchecked => Ok(check.unchecked()),
-        Plan::Read(instance) => check.read(instance),
-        Plan::Write(written) => Ok(check.written(written)),
-        Plan::Search(search) => check.searched(search, seal),
-        Plan::History(history) => check.history(history, seal),
-        Plan::Operation { guarded } => Ok(check.operated(*guarded)),
-        Plan::Batch(batch) => check.batch(batch),
-    }
+    work(&check)
 }
 
 /// The body of the request, where a `where` may look at it.
@@ -150,6 +158,20 @@ fn body<'b>(engine: &Engine, request: &Request<'b>, judged: &Judged<'_>) -> Opti
 }
 
 impl Check<'_, '_> {
+    fn released(&self, seal: &mut dyn FnMut(&str) -> Option<String>) -> Result<Released, Vec<Lookup>> {
+        match &self.judged.plan {
+            Plan::Local => Ok(fault(self.engine)),
+            Plan::Unchecked => Ok(self.unchecked()),
+            Plan::Read(instance) => self.read(instance),
+            Plan::Write(written) => Ok(self.written(written)),
+            Plan::Search(search) => self.searched(search, seal),
+            Plan::History(history) => self.history(history, seal),
+            Plan::Operation { guarded } => Ok(self.operated(*guarded)),
+            Plan::Export(_) => Ok(self.kicked_off(seal)),
+            Plan::Batch(batch) => self.batch(batch),
+        }
+    }
+
     /// An answer that nothing is known of: its own body, under few of its headers.
     fn unchecked(&self) -> Released {
         let mut headers = self.answer.passed(PLAIN_HEADERS);

@@ -257,6 +257,12 @@ impl Rule {
         named && self.is_within(engine, index)
     }
 
+    /// Whether it may make a bulk export: a `system/` rule, or a Basic key.
+    pub(crate) fn exports(&self, engine: &Engine, index: u32) -> bool {
+        let own = self.context == Some(Context::System) || matches!(self.gives, Gives::Access(_));
+        own && self.is_within(engine, index)
+    }
+
     fn is_within(&self, engine: &Engine, index: u32) -> bool {
         self.within.iter().all(|within| within.contains(engine, index))
     }

@@ -53,6 +53,9 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
 /// With both kinds of credential the key has to hold what the request needs, before the token is asked (D30).
 pub(crate) fn holds_resource(engine: &Engine, call: &Call<'_>, grants: &Grants) -> Result<(), Denial> {
     let Some(access) = grants.basic else { return Ok(()) };
+    if !access.read && !access.write {
+        return Err(Denial::new(Phase::Token, Reason::NoPermission));
+    }
     let held = match call.operation(engine) {
         Some((_, operation)) => access.allows(operation),
         None => access.read || access.write,

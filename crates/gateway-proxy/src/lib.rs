@@ -2,9 +2,10 @@
 //!
 //! Invariant: the only way to the upstream is [`upstream::Upstream`], which sends nothing but a
 //! `Permitted` request, or a lookup of the decision point, whose answer goes to the decision point alone;
-//! and no byte of an answer reaches a client before phase 9 has seen all of it.
+//! and no byte of an answer reaches a client before phase 9 has seen all of it, or, of a file of an export, all of its line.
 
 pub mod control_plane;
+mod files;
 mod inbound;
 mod log;
 mod lookups;

@@ -6,12 +6,13 @@ use std::time::Instant;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
-use gateway::enforce::{Enforced, Permitted, Releasing};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use gateway::enforce::{Enforced, Permitted, Releasing, Streaming};
 use gateway::{Answer, Gateway, Judged, Judging};
 use policy::decision::{Released, Upstream as Decided};
 use policy::request::Header;
 
+use crate::files;
 use crate::inbound::Received;
 use crate::log::Line;
 use crate::lookups::{self, Budget};
@@ -20,7 +21,7 @@ use crate::pieces::Pieces;
 use crate::upstream::{Fetched, Upstream};
 
 /// Bodies from here on are looked at on a thread of their own, so that other requests of the worker go on.
-const LARGE_BODY_BYTES: usize = 128 * 1024;
+pub(crate) const LARGE_BODY_BYTES: usize = 128 * 1024;
 /// Batches with so many entries are written to the audit on a thread of their own.
 const LARGE_BATCH: usize = 32;
 
@@ -39,17 +40,58 @@ pub(crate) async fn handle(proxy: Data<Proxy>, request: HttpRequest, payload: Pa
     metrics::decided(&judged);
     let mut line = Line::of(&judged);
     let Some(enforced) = enforce(&proxy.gateway, judged).await else { return failed() };
-    let released = match enforced {
-        Enforced::Answer(released) => Some((released, Bytes::new())),
+    let answering = match enforced {
+        Enforced::Answer(released) => Some(Answering::Whole(released, Bytes::new())),
+        Enforced::Forward(permitted) if permitted.is_file() => pass_on(&proxy, &received, permitted, &mut line).await,
         Enforced::Forward(permitted) => forward(&proxy, &received, permitted, &mut line, &mut budget).await,
     };
     let (looked_up, took) = budget.spent();
     metrics::looked_up(looked_up, took);
     line.lookups(looked_up, took);
-    let Some((released, upstream_body)) = released else { return failed() };
-    line.write(&released, started.elapsed());
-    metrics::answered(&released);
-    respond(&released, &upstream_body)
+    match answering {
+        None => failed(),
+        Some(Answering::Whole(released, upstream_body)) => {
+            line.write(&released, started.elapsed());
+            metrics::answered(&released);
+            respond(&released, &upstream_body)
+        }
+        Some(Answering::File(streaming, answer)) => {
+            let patience = proxy.upstream.bounds().timeout;
+            files::respond(*streaming, answer, received, patience, (line, started))
+        }
+    }
+}
+
+/// What the client is answered with.
+enum Answering {
+    /// This, with places in this body of the upstream's.
+    Whole(Released, Bytes),
+    /// A file of an export, which is passed on while it comes.
+    File(Box<Streaming>, reqwest::Response),
+}
+
+/// Asks for a file of an export; whatever is none is answered like any other failure.
+async fn pass_on(proxy: &Proxy, received: &Arc<Received>, permitted: Forwarded, line: &mut Line) -> Option<Answering> {
+    let passed_on = permitted.settings().pass_authorization;
+    let authorization = received.authorization().filter(|_| passed_on);
+    let sent = Instant::now();
+    let opened = proxy.upstream.open(&permitted, authorization).await;
+    line.upstream(opened.as_ref().ok().map(|answer| answer.status().as_u16()), sent.elapsed());
+    match opened {
+        Err(failure) => Some(Answering::Whole(permitted.fail(failure), Bytes::new())),
+        Ok(answer) if answer.status() == reqwest::StatusCode::OK => {
+            permitted.stream().map(|streaming| Answering::File(Box::new(streaming), answer))
+        }
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            let fetched = Arc::new(Fetched { status, headers: Vec::new(), body: Bytes::new() });
+            match release(proxy, received, permitted, &fetched).await? {
+                Releasing::Done(released) => Some(Answering::Whole(released, Bytes::new())),
+                // A file needs no lookup, and has no next page.
+                Releasing::Needs(..) | Releasing::ReadOn(_) => None,
+            }
+        }
+    }
 }
 
 /// Decides, in as many steps as there are lookups to do in between.
@@ -92,7 +134,7 @@ async fn forward(
     mut permitted: Forwarded,
     line: &mut Line,
     budget: &mut Budget,
-) -> Option<(Released, Bytes)> {
+) -> Option<Answering> {
     let passed_on = permitted.settings().pass_authorization;
     let authorization = received.authorization().filter(|_| passed_on);
     let sent = Instant::now();
@@ -101,12 +143,12 @@ async fn forward(
         line.upstream(fetched.as_ref().ok().map(|fetched| fetched.status), sent.elapsed());
         let fetched = match fetched {
             Ok(fetched) => Arc::new(fetched),
-            Err(failure) => return Some((permitted.fail(failure), Bytes::new())),
+            Err(failure) => return Some(Answering::Whole(permitted.fail(failure), Bytes::new())),
         };
         let mut releasing = release(proxy, received, permitted, &fetched).await?;
         loop {
             match releasing {
-                Releasing::Done(released) => return Some((released, fetched.body.clone())),
+                Releasing::Done(released) => return Some(Answering::Whole(released, fetched.body.clone())),
                 Releasing::ReadOn(next) => {
                     metrics::read_on();
                     permitted = next;
@@ -140,26 +182,35 @@ async fn release(
 }
 
 /// None when the work was lost to a panic: then nothing is released.
-async fn on_a_fitting_thread<T: Send + 'static>(large: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(crate) async fn on_a_fitting_thread<T: Send + 'static>(
+    large: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     if large { actix_web::web::block(work).await.ok() } else { Some(work()) }
 }
 
-fn respond(released: &Released, upstream_body: &Bytes) -> HttpResponse {
-    let Ok(status) = StatusCode::from_u16(released.status) else { return failed() };
-    let mut response = HttpResponse::build(status);
+/// Status and headers of an answer; none for a status that HTTP does not have.
+pub(crate) fn head(released: &Released) -> Option<HttpResponseBuilder> {
+    let mut response = HttpResponse::build(StatusCode::from_u16(released.status).ok()?);
     for (name, value) in &released.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
             response.append_header((name, value));
         }
     }
-    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+    Some(response)
+}
+
+fn respond(released: &Released, upstream_body: &Bytes) -> HttpResponse {
+    let Some(mut response) = head(released) else { return failed() };
+    let status = released.status;
+    if matches!(status, 204 | 304) {
         return response.finish();
     }
     Pieces::of(&released.body, upstream_body).map_or_else(failed, |pieces| response.body(pieces))
 }
 
 /// A fault of our own, which tells nothing.
-fn failed() -> HttpResponse {
+pub(crate) fn failed() -> HttpResponse {
     tracing::error!("a request was given up because of a fault in the gateway");
     HttpResponse::InternalServerError().finish()
 }

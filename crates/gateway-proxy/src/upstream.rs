@@ -17,6 +17,9 @@ pub const DEFAULT_MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long all of a file of an export may take; its bytes have to go on coming.
+const FILE_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// The protected API.
 pub struct Upstream {
     client: Client,
@@ -113,11 +116,21 @@ impl Upstream {
             None => body.to_vec(),
         };
         let sent = self.client.request(method(request.method), url).headers(self.headers(request, authorization));
-        let answer = sent.body(body).send().await.map_err(|fault| {
-            tracing::warn!(request_id = %permitted.judged().request_id(), fault = %fault.without_url(), "the upstream gave no answer");
-            Failure::NoAnswer
-        })?;
+        let answer = sent.body(body).send().await.map_err(|fault| no_answer(permitted, fault))?;
         self.read(answer).await
+    }
+
+    /// Sends a permitted request for a file of an export, whose body is left to be read while it comes.
+    pub(crate) async fn open(
+        &self,
+        permitted: &Permitted<decision::Upstream<'static>>,
+        authorization: Option<&[u8]>,
+    ) -> Result<reqwest::Response, Failure> {
+        let request = permitted.inner();
+        let url = self.url(&request.path, &request.query).ok_or(Failure::NoAnswer)?;
+        let sent = self.client.request(method(request.method), url).headers(self.headers(request, authorization));
+        let answer = tokio::time::timeout(self.bounds.timeout, sent.timeout(FILE_TIMEOUT).send()).await;
+        answer.map_err(|_| Failure::NoAnswer)?.map_err(|fault| no_answer(permitted, fault))
     }
 
     /// Asks what is stored, for the decision point; none when there is no answer.
@@ -198,6 +211,11 @@ impl Upstream {
         }
         Ok(Fetched { status, headers, body: body.into() })
     }
+}
+
+fn no_answer(permitted: &Permitted<decision::Upstream<'static>>, fault: reqwest::Error) -> Failure {
+    tracing::warn!(request_id = %permitted.judged().request_id(), fault = %fault.without_url(), "the upstream gave no answer");
+    Failure::NoAnswer
 }
 
 fn credentials(text: &str) -> Result<HeaderMap, InvalidUpstream> {

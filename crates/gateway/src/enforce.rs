@@ -4,27 +4,34 @@
 //! spool; and an answer is released only after its outcome's entry is. What has to be looked up or
 //! read on in between is a step of the same request, and releases nothing.
 
+mod files;
+
 use std::sync::Arc;
 
 use policy::Reason;
 use policy::audit::{OutcomeRecord, Record};
 use policy::decision::{Action, Body, Lookup, Phase, Released, Upstream};
+use policy::request::Request;
 use policy::settings::{ServiceKind, Settings};
 
 use crate::Gateway;
 use crate::audit::record::{self, Seen};
 use crate::audit::{Full, Room, Said};
 use crate::check_token;
-use crate::engine::{self, Answer, Outcome};
+use crate::engine::{self, Answer, Engine, Grants, Outcome};
 use crate::judge::{self, Inbound, Judged, denial};
-use crate::links::{self, Origin};
+use crate::links::{self, Kind, Origin, Sealing};
 use crate::snapshot::Snapshot;
 use crate::stored::Fetched;
 
+pub use files::{Cut, Streaming};
+
 /// The status in the audit of a request whose client went away before it was answered.
 const CLIENT_LEFT: u16 = 499;
-/// The longest form that is sealed into paging links.
-const MAX_SEALED_FORM_BYTES: usize = 4 * 1024;
+/// The longest body that is sealed into links: the form of a search, the Parameters of an export.
+const MAX_SEALED_BODY_BYTES: usize = 4 * 1024;
+/// The media type of a form.
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
 /// How many pages the gateway reads on by itself, until one has something that is kept.
 const MAX_READ_ON: u32 = 10;
 
@@ -53,7 +60,18 @@ struct Open {
     /// Pages that were read on, and how many resources of the pages before were dropped.
     pages: u32,
     dropped_before: u32,
+    /// What was released already, of an answer that is released bit by bit.
+    so_far: SoFar,
     settled: bool,
+}
+
+/// How much of an answer is with the client before its outcome is known.
+#[derive(Clone, Copy, Debug, Default)]
+struct SoFar {
+    upstream_status: Option<u16>,
+    released: u32,
+    dropped: u32,
+    bytes: u64,
 }
 
 /// What the door does with an answer of the upstream.
@@ -93,7 +111,8 @@ impl Gateway {
             Some((snapshot, mut inner)) => {
                 self.put_check_token(&mut inner, &judged, &snapshot);
                 let gateway = Arc::clone(self);
-                let open = Open { gateway, snapshot, judged, pages: 0, dropped_before: 0, settled: false };
+                let so_far = SoFar::default();
+                let open = Open { gateway, snapshot, judged, pages: 0, dropped_before: 0, so_far, settled: false };
                 Enforced::Forward(Box::new(Permitted { inner, open }))
             }
             None => Enforced::Answer(self.answer(&judged)),
@@ -251,26 +270,36 @@ impl Permitted<Upstream<'static>> {
 
 impl Open {
     fn respond(&self, inbound: &Inbound<'_>, answer: &Answer<'_>) -> Outcome {
+        if self.judged.origin.is_some() && self.judged.kind != Kind::Page {
+            return Outcome::Release(self.respond_to_link(inbound, answer));
+        }
         let origin = self.judged.origin.clone().or_else(|| origin(inbound));
-        let headers = self.judged.origin.as_ref().map(|origin| judge::headers_for(origin, inbound.headers));
-        let asked = match (&self.judged.origin, &headers) {
+        let kind = if self.judged.is_export() { Kind::Job } else { Kind::Page };
+        self.again(inbound, |engine, request, grants| {
+            let mut seal = |link: &str| self.seal(link, &kind, answer.upstream_base, origin.as_ref()?);
+            engine::respond(engine, request, grants, answer, &mut seal)
+        })
+    }
+
+    /// Gives `work` the request as it was decided: as it came, or as the one that a link stands for.
+    fn again<T>(&self, inbound: &Inbound<'_>, work: impl FnOnce(&Engine, &Request<'_>, &Grants) -> T) -> T {
+        let judged = &self.judged;
+        let headers = judged.origin.as_ref().map(|origin| judge::headers_for(origin, &judged.kind, inbound.headers));
+        let asked = match (&judged.origin, &headers) {
             (Some(origin), Some(headers)) => judge::as_origin(inbound, origin, headers),
             _ => *inbound,
         };
         let body = asked.body.unwrap_or_default();
-        let stored = self.judged.stored.view();
-        let request = judge::request(&asked, body, &self.judged.credential, &self.snapshot, self.judged.at, &stored);
-        let mut seal = |link: &str| self.seal(link, answer.upstream_base, origin.as_ref()?);
-        engine::with_grants(&self.snapshot, &self.judged.credential, |grants| {
-            engine::respond(self.snapshot.engine(), &request, grants, answer, &mut seal)
-        })
+        let stored = judged.stored.view();
+        let request = judge::request(&asked, body, &judged.credential, &self.snapshot, judged.at, &stored);
+        engine::with_grants(&self.snapshot, &judged.credential, |grants| work(self.snapshot.engine(), &request, grants))
     }
 
-    fn seal(&self, link: &str, upstream_base: &str, origin: &Origin) -> Option<String> {
+    fn seal(&self, link: &str, kind: &Kind, upstream_base: &str, origin: &Origin) -> Option<String> {
         let below = links::below(link, upstream_base)?;
-        let claims = self.judged.credential.claims()?;
+        let sealing = Sealing { kind, link: &below, origin, sent: &self.judged.sent };
         let now = self.gateway.clock.now().timestamp();
-        let sealed = self.gateway.links.seal(&below, origin, &self.judged.sent, claims, now)?;
+        let sealed = self.gateway.links.seal(&sealing, self.judged.link_owner()?, now)?;
         let base = &self.snapshot.bundle().parts().service.base_url;
         Some(format!("{base}?{}={sealed}", links::PARAMETER))
     }
@@ -282,7 +311,7 @@ impl Open {
             reason: released.reason,
             released: released.released,
             dropped: released.dropped,
-            bytes: u64::try_from(released.body.len()).unwrap_or(u64::MAX),
+            bytes: self.so_far.bytes.saturating_add(u64::try_from(released.body.len()).unwrap_or(u64::MAX)),
         };
         self.settled = true;
         match self.gateway.write_outcome(&self.judged, outcome) {
@@ -297,29 +326,27 @@ impl Drop for Open {
         if self.settled {
             return;
         }
-        let outcome = OutcomeRecord {
-            upstream_status: None,
-            status: CLIENT_LEFT,
-            reason: None,
-            released: 0,
-            dropped: 0,
-            bytes: 0,
-        };
+        let SoFar { upstream_status, released, dropped, bytes } = self.so_far;
+        let outcome = OutcomeRecord { upstream_status, status: CLIENT_LEFT, reason: None, released, dropped, bytes };
         if self.gateway.write_outcome(&self.judged, outcome).is_err() {
             tracing::error!(request_id = %self.judged.request_id, "the outcome of a request that was given up could not be written");
         }
     }
 }
 
-/// The request that paging links will stand for; none when it could not be sealed.
+/// The request that links will stand for; none when it could not be sealed.
 fn origin(inbound: &Inbound<'_>) -> Option<Origin> {
     let body = inbound.body.unwrap_or_default();
-    let form = match body {
+    let body = match body {
         [] => None,
-        long if long.len() > MAX_SEALED_FORM_BYTES => return None,
-        form => Some(std::str::from_utf8(form).ok()?.to_owned()),
+        long if long.len() > MAX_SEALED_BODY_BYTES => return None,
+        body => Some(std::str::from_utf8(body).ok()?.to_owned()),
     };
-    Some(Origin { method: inbound.method.to_owned(), target: inbound.target.to_owned(), form })
+    let is_form = |header: &policy::request::Header<'_>| {
+        header.name == "content-type" && header.value.to_ascii_lowercase().starts_with(FORM)
+    };
+    let (form, json) = if inbound.headers.iter().any(is_form) { (body, None) } else { (None, body) };
+    Some(Origin { method: inbound.method.to_owned(), target: inbound.target.to_owned(), form, json })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::bearer::Credential;
 use crate::snapshot::Snapshot;
 
 pub use decision::{Answer, MAX_BUNDLE_BYTES};
-pub(crate) use decision::{Engine, Grants, Outcome};
+pub(crate) use decision::{Engine, ExportFile, Grants, Outcome, filter_lines, respond_to_cancel, respond_to_status};
 
 /// What a caller's credentials give in this bundle: of a token, what was worked out when it was verified.
 pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work: impl FnOnce(&Grants) -> T) -> T {

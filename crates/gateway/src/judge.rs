@@ -3,15 +3,16 @@
 //! Invariant: one request, one snapshot, one moment. The bundle that decides a request also reads its
 //! token, checks its answer, and is named in its audit, however long the lookups between its steps take.
 
+mod follow;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use policy::Reason;
-use policy::decision::{Action, Decision, Lookup, Phase, Upstream, Verdict};
+use policy::decision::{Action, Decision, Lookup, Phase, Verdict};
 use policy::id::RequestId;
-use policy::operation::Method;
 use policy::request::{Capabilities, Header, Request, Stored};
 use policy::settings::{AuditPolicy, ServiceKind, Settings};
 
@@ -22,9 +23,11 @@ use crate::check_token;
 use crate::clock;
 use crate::engine;
 use crate::hash::{hex, sha256};
-use crate::links::{self, Origin};
+use crate::links::{self, Kind, Origin, Owner};
 use crate::snapshot::Snapshot;
 use crate::stored::{Fetched, Store};
+
+pub(crate) use follow::{as_origin, headers_for, turn_to};
 
 /// A request as the door read it; nothing of it has been decoded.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +146,8 @@ pub struct Judged {
     pub(crate) stored: Store,
     /// The request that a sealed link stands for; none when the client asked for itself.
     pub(crate) origin: Option<Origin>,
+    /// What that link leads to.
+    pub(crate) kind: Kind,
     /// SHA-256 of what the decision would send upstream.
     pub(crate) sent: String,
     /// Whether it asks for the gateway's own keys, which are public.
@@ -182,6 +187,19 @@ impl Judged {
         operations.get(index).map(policy::operation::Operation::key)
     }
 
+    /// Whether it is the kick-off of an export, made by the client or stood for by a link.
+    pub(crate) fn is_export(&self) -> bool {
+        let index = self.decision.operation.and_then(|index| usize::try_from(index).ok());
+        let operations = self.snapshot.as_ref().map(|snapshot| &snapshot.bundle().parts().operations);
+        let operation = index.zip(operations).and_then(|(index, operations)| operations.get(index));
+        operation.and_then(|operation| operation.fhir.as_ref()?.code.as_deref()) == Some("export")
+    }
+
+    /// Whose links it may follow, and be given.
+    pub(crate) fn link_owner(&self) -> Option<Owner> {
+        follow::owner(&self.credential, self.snapshot.as_ref()?)
+    }
+
     /// What the Service says of a spool that is full; without a bundle, the strictest.
     pub(crate) fn audit_policy(&self) -> AuditPolicy {
         self.snapshot.as_ref().map_or(AuditPolicy::NeverLose, |snapshot| snapshot.bundle().parts().settings.audit)
@@ -200,13 +218,14 @@ struct Outcome {
     decision: Decision<'static>,
     elapsed: Duration,
     origin: Option<Origin>,
+    kind: Kind,
     sent: String,
     own_keys: bool,
 }
 
 impl From<Decision<'static>> for Outcome {
     fn from(decision: Decision<'static>) -> Self {
-        Self { decision, elapsed: Duration::ZERO, origin: None, sent: String::new(), own_keys: false }
+        Self { decision, elapsed: Duration::ZERO, origin: None, kind: Kind::Page, sent: String::new(), own_keys: false }
     }
 }
 
@@ -264,49 +283,22 @@ impl Gateway {
         let Ok(body) = inbound.body else { return denial(400, Reason::MalformedBody, Phase::Normalise).into() };
         let service = &snapshot.bundle().parts().service;
         let reads = matches!(inbound.method, "GET" | "HEAD");
+        let follows = service.kind == ServiceKind::Fhirv4 && (reads || inbound.method == "DELETE");
         if reads && check_token::asks_for_keys(inbound.target, &service.base_url) {
             return Outcome { own_keys: true, ..self.own_keys().into() };
         }
-        let follows = service.kind == ServiceKind::Fhirv4 && reads;
         if let Some(seal) = links::sealed(inbound.target, &service.base_url).filter(|_| follows) {
             return self.follow(snapshot, case, inbound, seal);
         }
         let (decision, elapsed) = decide(snapshot, case, inbound, body);
         let sent = sent(&decision);
-        Outcome { decision, elapsed, origin: None, sent, own_keys: false }
+        Outcome { elapsed, sent, ..decision.into() }
     }
 
     /// The public half of the key that signs check tokens: the same for everybody.
     fn own_keys(&self) -> Decision<'static> {
         let action = Action::Reply(200, self.signer.public_keys().to_owned().into());
         Decision { action, ..Decision::bare(Verdict::Permit, Phase::Operation) }
-    }
-
-    /// Decides the request that a sealed link stands for, under the present token.
-    fn follow(&self, snapshot: &Snapshot, case: &Case, inbound: &Inbound<'_>, seal: Option<&str>) -> Outcome {
-        let credential = &case.credential;
-        let missing = || denial(404, Reason::NotFound, Phase::Operation).into();
-        let Some(seal) = seal else { return denial(400, Reason::MalformedQuery, Phase::Normalise).into() };
-        let Some(claims) = credential.claims() else {
-            return denial(401, credential.refusal().unwrap_or(Reason::NoToken), Phase::Token).into();
-        };
-        // A page is asked for by its seal alone: the body would go upstream unread.
-        if !inbound.body.unwrap_or_default().is_empty() {
-            return denial(400, Reason::MalformedBody, Phase::Normalise).into();
-        }
-        let Some(page) = self.links.open_sealed(seal, claims, case.at.timestamp()) else { return missing() };
-        let headers = headers_for(&page.origin, inbound.headers);
-        let again = as_origin(inbound, &page.origin, &headers);
-        let body = again.body.unwrap_or_default();
-        let (mut decision, elapsed) = decide(snapshot, case, &again, body);
-        let sent = sent(&decision);
-        if let Action::Forward(upstream) = &mut decision.action {
-            if sent != page.sent {
-                return missing();
-            }
-            turn_to(upstream, &page.link);
-        }
-        Outcome { decision, elapsed, origin: Some(page.origin), sent, own_keys: false }
     }
 }
 
@@ -328,8 +320,8 @@ fn next(mut case: Case, mut outcome: Outcome) -> Step {
 
 fn judged(case: Case, outcome: Outcome) -> Judged {
     let Case { at, request_id, snapshot, credential, method, ip, stored, elapsed } = case;
-    let Outcome { decision, origin, sent, own_keys, .. } = outcome;
-    Judged { at, request_id, snapshot, credential, decision, method, ip, elapsed, stored, origin, sent, own_keys }
+    let Outcome { decision, origin, kind, sent, own_keys, .. } = outcome;
+    Judged { at, request_id, snapshot, credential, decision, method, ip, elapsed, stored, origin, kind, sent, own_keys }
 }
 
 /// The denial of a request that nothing stored could decide.
@@ -377,34 +369,11 @@ pub(crate) fn request<'a>(
     }
 }
 
-const FORM: Header<'static> = Header { name: "content-type", value: b"application/x-www-form-urlencoded" };
-
-/// The headers under which the first request of a chain of pages is decided again.
-pub(crate) fn headers_for<'a>(origin: &Origin, headers: &[Header<'a>]) -> Vec<Header<'a>> {
-    let kept = headers.iter().copied().filter(|header| !header.name.starts_with("content-"));
-    kept.chain(origin.form.iter().map(|_| FORM)).collect()
-}
-
-/// The first request of a chain of pages, with the present headers.
-pub(crate) fn as_origin<'a>(inbound: &Inbound<'a>, origin: &'a Origin, headers: &'a [Header<'a>]) -> Inbound<'a> {
-    let body = Ok(origin.form.as_deref().unwrap_or("").as_bytes());
-    Inbound { method: &origin.method, target: &origin.target, headers, body, ..*inbound }
-}
-
 /// What the decision sends upstream, as one hash: the same only if method, path, query and form are.
 fn sent(decision: &Decision<'_>) -> String {
     let Action::Forward(upstream) = &decision.action else { return String::new() };
     let text = serde_json::json!([upstream.method.as_str(), upstream.path, upstream.query, upstream.body]);
     hex(&sha256(text.to_string().as_bytes()))
-}
-
-pub(crate) fn turn_to(upstream: &mut Upstream<'_>, link: &str) {
-    let (path, query) = link.split_once('?').unwrap_or((link, ""));
-    upstream.path = path.to_owned().into();
-    upstream.query = query.to_owned().into();
-    upstream.method = Method::Get;
-    upstream.body = None;
-    upstream.headers.to_mut().retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
 }
 
 #[cfg(test)]

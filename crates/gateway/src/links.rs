@@ -1,4 +1,5 @@
-//! Paging links as the client sees them: sealed, bound to one caller, and short-lived.
+//! Links to pages, and to the job and the files of an export, as the client sees them: sealed, bound to one caller, and
+//! short-lived.
 //!
 //! Invariant: a link gives nothing by itself. It names a request that is decided anew under the
 //! present token, and it only leads where that very decision led before.
@@ -9,6 +10,7 @@ use std::path::Path;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use policy::basic::BasicKey;
 use policy::claims::Claims;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,39 @@ const MAX_SEALED_BYTES: usize = 12 * 1024;
 const KEY_FILE: &str = "link.key";
 const KEY_BYTES: usize = 32;
 
+/// What a link leads to, by which its answer is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// A page of a result.
+    #[default]
+    #[serde(rename = "p")]
+    Page,
+    /// The job of an export.
+    #[serde(rename = "j")]
+    Job,
+    /// A file of an export, with resources of this type.
+    #[serde(rename = "f")]
+    Resources(String),
+    /// A file of an export that says what went wrong.
+    #[serde(rename = "e")]
+    Errors,
+    /// A file of an export that says what is no more.
+    #[serde(rename = "d")]
+    Deleted,
+}
+
+impl Kind {
+    /// Whether it can be asked for by this method.
+    #[must_use]
+    pub fn has_method(&self, method: &str) -> bool {
+        match self {
+            Self::Page => matches!(method, "GET" | "HEAD"),
+            Self::Job => matches!(method, "GET" | "DELETE"),
+            Self::Resources(_) | Self::Errors | Self::Deleted => method == "GET",
+        }
+    }
+}
+
 /// The request that a client made first, and that each page is decided as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -36,11 +71,14 @@ pub struct Origin {
     /// The form of a search by POST.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub form: Option<String>,
+    /// The Parameters of an export by POST.
+    #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
 }
 
 /// Whose link it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Owner {
+pub struct Owner {
     #[serde(rename = "i")]
     issuer: String,
     #[serde(rename = "s")]
@@ -54,7 +92,9 @@ struct Owner {
 }
 
 impl Owner {
-    fn of(claims: &Claims) -> Self {
+    /// The caller with this token.
+    #[must_use]
+    pub fn of(claims: &Claims) -> Self {
         Self {
             issuer: claims.iss.clone(),
             subject: claims.sub.clone(),
@@ -63,11 +103,26 @@ impl Owner {
             patient: claims.patient.clone(),
         }
     }
+
+    /// The caller with Basic credentials of this Key: no token names an empty issuer.
+    #[must_use]
+    pub fn of_key(key: &BasicKey) -> Self {
+        Self {
+            issuer: String::new(),
+            subject: key.id.to_string(),
+            client: None,
+            account: Some(key.account_id.to_string()),
+            patient: None,
+        }
+    }
 }
 
 /// What a sealed link holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
+    /// What it leads to.
+    #[serde(rename = "k", default)]
+    pub kind: Kind,
     /// The upstream's link below its base: a path, a query, or both.
     #[serde(rename = "l")]
     pub link: String,
@@ -81,6 +136,19 @@ pub struct Page {
     owner: Owner,
     #[serde(rename = "e")]
     expires_at: i64,
+}
+
+/// What is sealed for a caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealing<'a> {
+    /// What the link leads to.
+    pub kind: &'a Kind,
+    /// The upstream's link below its base.
+    pub link: &'a str,
+    /// The request that led here.
+    pub origin: &'a Origin,
+    /// SHA-256, in hexadecimal, of what was sent upstream for that request.
+    pub sent: &'a str,
 }
 
 /// Seals and opens links with a key that never leaves this gateway's disk.
@@ -119,12 +187,13 @@ impl Links {
 
     /// Seals a link for this caller; none when it would be too long for a URL.
     #[must_use]
-    pub fn seal(&self, link: &str, origin: &Origin, sent: &str, claims: &Claims, now: i64) -> Option<String> {
+    pub fn seal(&self, sealing: &Sealing<'_>, owner: Owner, now: i64) -> Option<String> {
         let page = Page {
-            link: link.to_owned(),
-            origin: origin.clone(),
-            sent: sent.to_owned(),
-            owner: Owner::of(claims),
+            kind: sealing.kind.clone(),
+            link: sealing.link.to_owned(),
+            origin: sealing.origin.clone(),
+            sent: sealing.sent.to_owned(),
+            owner,
             expires_at: now.saturating_add(LIFE_SECONDS),
         };
         let nonce = random::<NONCE_LEN>()?;
@@ -137,7 +206,7 @@ impl Links {
 
     /// Opens a link of this caller; another's, a broken and an expired one are all the same: none.
     #[must_use]
-    pub fn open_sealed(&self, sealed: &str, claims: &Claims, now: i64) -> Option<Page> {
+    pub fn open_sealed(&self, sealed: &str, owner: &Owner, now: i64) -> Option<Page> {
         if sealed.len() > MAX_SEALED_BYTES {
             return None;
         }
@@ -146,7 +215,7 @@ impl Links {
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let text = self.key.open_in_place(nonce, Aad::from(&self.context), text).ok()?;
         let page: Page = serde_json::from_slice(text).ok()?;
-        (now < page.expires_at && page.owner == Owner::of(claims)).then_some(page)
+        (now < page.expires_at && page.owner == *owner).then_some(page)
     }
 }
 
@@ -198,11 +267,11 @@ pub fn below(link: &str, upstream_base: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn claims(subject: &str, patient: Option<&str>) -> Claims {
+    fn claims(subject: &str, patient: Option<&str>) -> Owner {
         let claims = serde_json::json!({
             "iss": "i", "sub": subject, "aud": "a", "exp": 1, "nbf": 0, "iat": 0, "jti": "j", "token_kind": "key", "patient": patient,
         });
-        serde_json::from_value(claims).unwrap()
+        Owner::of(&serde_json::from_value(claims).unwrap())
     }
 
     fn links() -> Links {
@@ -210,8 +279,9 @@ mod tests {
     }
 
     fn sealed_link() -> String {
-        let origin = Origin { method: "GET".into(), target: "/Observation".into(), form: None };
-        links().seal("?page=2", &origin, "00", &claims("me", Some("1")), 1_000).unwrap()
+        let origin = Origin { method: "GET".into(), target: "/Observation".into(), form: None, json: None };
+        let sealing = Sealing { kind: &Kind::Page, link: "?page=2", origin: &origin, sent: "00" };
+        links().seal(&sealing, claims("me", Some("1")), 1_000).unwrap()
     }
 
     #[test]
@@ -235,6 +305,32 @@ mod tests {
             broken[index] = if broken[index] == b'A' { b'B' } else { b'A' };
             assert_eq!(links().open_sealed(std::str::from_utf8(&broken).unwrap(), &me, 1_000), None, "{index}");
             assert_eq!(links().open_sealed(&link[..index], &me, 1_000), None, "{index}");
+        }
+    }
+
+    #[test]
+    fn d54_a_job_is_asked_for_and_ended_and_a_file_is_only_read() {
+        let file = Kind::Resources("Observation".into());
+        for (method, expected) in [
+            ("GET", [true; 5]),
+            ("HEAD", [true, false, false, false, false]),
+            ("DELETE", [false, true, false, false, false]),
+            ("POST", [false; 5]),
+        ] {
+            let has =
+                [&Kind::Page, &Kind::Job, &file, &Kind::Errors, &Kind::Deleted].map(|kind| kind.has_method(method));
+            assert_eq!(has, expected, "{method}");
+        }
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_sealed_with_it() {
+        let origin = Origin { method: "POST".into(), target: "/$export".into(), form: None, json: Some("{}".into()) };
+        for kind in [Kind::Job, Kind::Resources("Observation".into()), Kind::Errors, Kind::Deleted] {
+            let sealing = Sealing { kind: &kind, link: "/job", origin: &origin, sent: "00" };
+            let sealed = links().seal(&sealing, claims("me", None), 1_000).unwrap();
+            let page = links().open_sealed(&sealed, &claims("me", None), 1_000).unwrap();
+            assert_eq!((page.kind, page.origin), (kind, origin.clone()));
         }
     }
 

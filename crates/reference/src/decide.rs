@@ -162,6 +162,23 @@ impl Interpreter {
         if refers { Ok(()) } else { Err(no_rule) }
     }
 
+    /// D50: the Group that an export goes by is covered by a rule that lets its type be exported.
+    fn check_group(&self, scene: &Scene<'_>, name: &str) -> Result<(), Stop> {
+        let rs = Letters::READ | Letters::SEARCH;
+        let operation = scene.target.operation;
+        let by = |rule: &&Rule| {
+            (rule.basic || rule.context == Some(crate::scope::Context::System)) && !rule.excludes(operation)
+        };
+        let rules: Vec<&Rule> = scene.all.iter().filter(by).filter(|rule| self.gives(rule, name, rs)).collect();
+        if rules.iter().any(|rule| self.is_plain(rule, operation)) {
+            return Ok(());
+        }
+        let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
+        let sight = self.stored_sight(scene);
+        let covers = |rule: &&Rule| self.covers(scene, rule, &current.value, Letters::READ, &sight) == Cover::Yes;
+        if rules.iter().any(covers) { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+    }
+
     /// D5, D10, D12: what only the current state of the instance can tell, before anything is forwarded.
     fn check_current(&self, scene: &Scene<'_>, rule: &Rule, by_reference: bool) -> Result<(), Stop> {
         let Some(id) = &scene.target.id else { return Ok(()) };
@@ -173,7 +190,8 @@ impl Interpreter {
         match scene.target.interaction {
             Some(I::Vread | I::HistoryInstance) if !plain && !by_reference => {}
             Some(I::Operation) if code == Some("everything") && !plain && !is_context(rule) => {}
-            Some(I::Operation) if !matches!(code, Some("everything" | "export")) => {
+            Some(I::Operation) if code == Some("export") => return self.check_group(scene, &name),
+            Some(I::Operation) if code != Some("everything") => {
                 return self.check_operation_instance(scene, &name);
             }
             _ => return Ok(()),

@@ -299,10 +299,12 @@ impl Interpreter {
         let key = |rule: &Rule| rule.basic && rule.names(operation);
         let usable = |rule: &&Rule| key(rule) || (rule.context == Some(Context::System) && !rule.excludes(operation));
         let rules: Vec<Rule> = scene.all.iter().filter(usable).cloned().collect();
-        let level: &[&str] = match scene.target.resource_type.as_deref() {
-            Some("Patient") => &["Patient"],
-            Some("Group") => &["Group", "Patient"],
-            _ => &[],
+        let level: &[&str] = match (scene.target.resource_type.as_deref(), scene.target.id.is_some()) {
+            (None, _) => &[],
+            (Some("Patient"), false) => &["Patient"],
+            (Some("Group"), true) => &["Group", "Patient"],
+            // D50: Bulk Data defines no other level.
+            _ => return Err(deny(Rules, R::NoRule)),
         };
         let given = |name: &str| rules.iter().any(|rule| key(rule) || self.gives(rule, name, rs));
         let found = self.groups(scene, &rules, scene.asked.as_deref(), rs);

@@ -92,8 +92,17 @@ impl Interpreter {
                 let names = ["_type", "_since", "_outputFormat", "_typeFilter"];
                 self.check_body_names(scene, &names)?;
                 self.export_query(scene, rule)?;
-                let singles: Pairs = given.iter().filter(|(name, _)| name != "_typeFilter").cloned().collect();
+                // D50: what the document declares beside these is unknown as well, and an empty value says nothing.
+                let other = |name: &str| !names.contains(&name);
+                if given.iter().any(|(name, _)| other(name) && name.starts_with('_') && !is_escape(name)) {
+                    return Err(fault(R::UnknownParameter));
+                }
+                let single = |(name, value): &&(String, String)| {
+                    name != "_typeFilter" && (is_escape(name) || (!other(name) && !value.is_empty()))
+                };
+                let singles: Pairs = given.iter().filter(single).cloned().collect();
                 let mut plan = self.own_names(scene, &singles, &names)?;
+                plan.ignored.extend(given.iter().map(|(name, _)| name.clone()).filter(|name| other(name)));
                 let filters = given.iter().filter(|(name, _)| name == "_typeFilter").cloned();
                 plan.client.extend(filters);
                 let place = |pair: &(String, String)| given.iter().position(|one| one == pair);
@@ -151,6 +160,12 @@ impl Interpreter {
         if given.iter().any(|(name, value)| name == "_outputFormat" && !formats.contains(&value.as_str())) {
             return Err(fault(R::NotAcceptable));
         }
+        // D50: in query and body together each but the filters stands once.
+        for single in ["_outputFormat", "_since"] {
+            if given.iter().filter(|(name, value)| name == single && !value.is_empty()).count() > 1 {
+                return Err(fault(R::MalformedQuery));
+            }
+        }
         let mut filters: Vec<(String, Pairs)> = Vec::new();
         for (_, value) in given.iter().filter(|(name, _)| name == "_typeFilter") {
             let (name, query) = value.split_once('?').ok_or(fault(R::MalformedQuery))?;
@@ -161,7 +176,11 @@ impl Interpreter {
             let pairs = url::pairs(query).ok_or(fault(R::MalformedQuery))?;
             check_query_limits(&pairs)?;
             let types = vec![name.to_owned()];
-            self.query(scene, rule, &types, &pairs, Kind::TypeFilter)?;
+            let plan = self.query(scene, rule, &types, &pairs, Kind::TypeFilter)?;
+            // D50: a filter goes upstream as it came, so nothing can be left out of it.
+            if !plan.ignored.is_empty() {
+                return Err(fault(R::UnknownParameter));
+            }
             filters.push((name.to_owned(), pairs));
         }
         let rs = Letters::READ | Letters::SEARCH;

@@ -213,7 +213,7 @@ impl Interpreter {
         request: &Request<'a>,
     ) -> Decided<'a> {
         match self.entry_call(scene, entry, siblings) {
-            Ok(call) => self.after_token(call, request),
+            Ok(call) => without_export(self.after_token(call, request)),
             Err(denial) => denied(denial, None),
         }
     }
@@ -263,6 +263,16 @@ impl Interpreter {
             upstream_base: scene.call.upstream_base,
             siblings: siblings.clone(),
         })
+    }
+}
+
+/// D51: an export has no place in a batch.
+fn without_export(decided: Decided<'_>) -> Decided<'_> {
+    match &decided.permitted {
+        Some(permitted) if permitted.scene.target.code.as_deref() == Some("export") => {
+            denied(deny(Phase::Batch, R::OperationDenied), Some(&permitted.scene.target))
+        }
+        _ => decided,
     }
 }
 

@@ -125,7 +125,9 @@ impl Interpreter {
                 Some("everything") if scene.target.resource_type.is_some() => {
                     self.bundle_answer(permitted, status, parsed, &sight)
                 }
-                Some("export") => bare(status),
+                // D52: what a kick-off answers is where its job is, and nothing else.
+                Some("export") if status == 202 => bare(status),
+                Some("export") => self.unreadable(),
                 _ => self.operation_answer(permitted, status, parsed, &sight),
             },
             I::Batch => self.batch_answer(permitted, entries, status, parsed, base),

@@ -1,6 +1,7 @@
 //! `$operations`: `$everything`, by letters; all others by a role that names them.
 
 mod everything;
+pub(crate) mod export;
 mod parameters;
 
 use policy::decision::{Obligation, Phase};
@@ -27,21 +28,10 @@ impl<'a> Scene<'_, 'a> {
         let code = self.operation.fhir.as_ref().and_then(|fhir| fhir.code.as_deref());
         match code {
             Some("everything") => self.everything(trace),
-            Some("export") => Err(self.export().into()),
+            Some("export") => self.export(trace),
             Some(GRAPHQL) | None => Err(Denial::new(Phase::Rules, self.unnamed()).into()),
             Some(_) => self.named(trace),
         }
-    }
-
-    /// Bulk export is for `system/` rules only, and not decided yet.
-    fn export(&self) -> Denial {
-        let system = |rule: &Rule| rule.context == Some(policy::scope::Context::System);
-        let reason = match (self.grants.any, self.grants.list.iter().any(system)) {
-            (false, _) => Reason::NoPermission,
-            (true, false) => Reason::NoRule,
-            (true, true) => Reason::NotBuilt,
-        };
-        Denial::new(Phase::Rules, reason)
     }
 
     /// Why an operation that no role can open, or none does, is refused.

@@ -55,6 +55,8 @@ pub(crate) struct Written<'a> {
     pub(crate) id: Option<&'a str>,
     /// Whether nothing is there afterwards.
     pub(crate) deletes: bool,
+    /// Whether the answer comes with a part of its elements.
+    pub(crate) partial: bool,
 }
 
 impl<'a> Scene<'_, 'a> {
@@ -144,7 +146,7 @@ impl<'a> Scene<'_, 'a> {
         &self,
         permitted: Permitted<'a>,
         sends: Sends<'a>,
-        deletes: bool,
+        (deletes, partial): (bool, bool),
         trace: &mut Trace<'a>,
     ) -> Result<Planned<'a>, Halt> {
         let resource_type = self.target.resource_type.ok_or_else(internal)?;
@@ -167,7 +169,7 @@ impl<'a> Scene<'_, 'a> {
         headers.extend(self.preference(permitted.rules, trace));
         let sends = Sends { headers: headers.into_bump_slice(), ..sends };
         let upstream: Upstream<'a> = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
-        let plan = Plan::Write(Written { resource_type, id: self.target.id, deletes });
+        let plan = Plan::Write(Written { resource_type, id: self.target.id, deletes, partial });
         Ok(Planned { plan, permitting: permitted.rules, upstream })
     }
 

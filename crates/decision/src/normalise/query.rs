@@ -78,7 +78,7 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
 }
 
 /// Whether a search is over one of the limits that only its parameters show.
-pub(super) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
+pub(crate) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
     let mut includes = 0;
     for one in parameters {
         includes += usize::from(one.name.starts_with("_include") || one.name.starts_with("_revinclude"));

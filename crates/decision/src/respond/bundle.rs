@@ -88,6 +88,8 @@ impl Check<'_, '_> {
             plain(envelope, "total", &mut head);
         }
         write_links(&self.links(envelope, search.link, seal), &mut head);
+        // The upstream filled a page with what is not the caller's: an empty one would tell where those lie.
+        let read_on = (search.inexact && released == 0).then(|| self.page(envelope, "next")).flatten();
         let mut headers = vec![("content-type".to_owned(), answer::FHIR_JSON.to_vec())];
         headers.extend(answer::private());
         Ok(Released {
@@ -97,7 +99,7 @@ impl Check<'_, '_> {
             reason: None,
             released: u32::try_from(released).unwrap_or(u32::MAX),
             dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
-            read_on: None,
+            read_on,
         })
     }
 
@@ -233,23 +235,34 @@ impl Check<'_, '_> {
         let path = path.strip_suffix("/_search").unwrap_or(path);
         let query = if link.is_empty() { String::new() } else { format!("?{link}") };
         let mut links = vec![("self".to_owned(), format!("{base}{path}{query}"))];
+        for (relation, url) in self.pages(envelope) {
+            if let Some(sealed) = seal(&url) {
+                links.push((relation, sealed));
+            }
+        }
+        links
+    }
+
+    /// The upstream's link to a page of that relation, if it lies below its base.
+    fn page(&self, envelope: &Envelope<'_>, relation: &str) -> Option<String> {
+        self.pages(envelope).into_iter().find_map(|(own, url)| (own == relation).then_some(url))
+    }
+
+    /// The upstream's links to pages that lie below its base, one of each relation.
+    fn pages(&self, envelope: &Envelope<'_>) -> Vec<(String, String)> {
         let upstream = self.upstream;
+        let mut pages: Vec<(String, String)> = Vec::new();
         let document = envelope.read("link");
         for link in document.iter().flat_map(|document| document.root().elements()) {
             let (Some(relation), Some(url)) = (link.text("relation"), link.text("url")) else { continue };
             let own =
                 !upstream.is_empty() && url.strip_prefix(upstream).is_some_and(|rest| rest.starts_with(['/', '?']));
-            let first = links.iter().all(|(known, _)| *known != relation);
-            if PAGING.contains(&&*relation)
-                && own
-                && first
-                && !link.is_ambiguous()
-                && let Some(sealed) = seal(&url)
-            {
-                links.push((relation.into_owned(), sealed));
+            let first = pages.iter().all(|(known, _)| *known != relation);
+            if PAGING.contains(&&*relation) && own && first && !link.is_ambiguous() {
+                pages.push((relation.into_owned(), url.into_owned()));
             }
         }
-        links
+        pages
     }
 
     /// The released entries after what stands before them; the text between two of them is one piece.

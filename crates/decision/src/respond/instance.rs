@@ -125,7 +125,7 @@ impl Check<'_, '_> {
             && !written.deletes
             && !resource.is_ambiguous()
             && resource.get("resourceType").is_some_and(|own| own.is_text(name))
-            && self.is_covered(name, &resource, Letters::READ, &self.eyes())
+            && self.is_covered(name, &resource, Letters::READ, &Eyes { partial: written.partial, ..self.eyes() })
     }
 
     /// How the references of what is stored count.

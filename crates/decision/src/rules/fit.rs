@@ -103,13 +103,15 @@ fn reaches(standing: Standing, interaction: Option<Interaction>, shared: Shared)
     }
 }
 
-/// Rules that are judged together: those limited to the patient, or all others (D1).
+/// Rules that are judged together (D1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     /// `patient/`.
     Own,
     /// All others.
     Others,
+    /// Of these, the `system/` rules and Basic keys: by which alone a bulk export is made (D13).
+    Systems,
 }
 
 /// The types that a request of several types asks for.
@@ -159,7 +161,12 @@ pub(crate) fn fitting_all<'a>(
 /// The rules of a group that count, if the group fits.
 fn members(engine: &Engine, list: &[Rule], several: &Several<'_>, group: Group) -> Option<Vec<u16>> {
     let Asked { operation, letters, interaction, .. } = several.asked;
-    let of_group = || list.iter().zip(0_u16..).filter(|(rule, _)| rule.is_patient() == (group == Group::Own));
+    let is_of_group = |rule: &Rule| match group {
+        Group::Own => rule.is_patient(),
+        Group::Others => !rule.is_patient(),
+        Group::Systems => rule.exports(engine, operation),
+    };
+    let of_group = || list.iter().zip(0_u16..).filter(|(rule, _)| is_of_group(rule));
     let Some(types) = several.types else {
         let whole = |rule: &Rule| rule.gives_everywhere(letters) || rule.names(engine, operation);
         let found: Vec<u16> = of_group().filter(|(rule, _)| whole(rule)).map(|(_, index)| index).collect();

@@ -67,6 +67,31 @@ fn links_of_the_upstream_become_the_services_own_or_are_gone() {
 }
 
 #[test]
+fn where_narrowing_is_inexact_a_page_of_which_nothing_is_kept_is_read_on_from() {
+    let next = "http://upstream.internal:8080/r4?_getpages=1";
+    let page = |names: &[&str], url: &str| records::searchset(names, ehr::UPSTREAM).replace(next, url);
+    let read_on = |settings: &str, token: &str, call: &str, body: &str| {
+        answer(&ehr_engine(settings), token, call, 200, &[], body).read_on
+    };
+    let (check, own) = ("search_without_context=check", "patient/*.rs");
+    let call = "GET /Observation";
+    assert_eq!(read_on(check, own, call, &page(&["OBS-OTHER"], next)).as_deref(), Some(next));
+    assert_eq!(read_on(check, own, call, &page(&[], next)).as_deref(), Some(next), "a page without any entry");
+    assert_eq!(read_on(check, own, call, &page(&["OBS-OTHER", "OBS-ME"], next)), None, "something is kept");
+    assert_eq!(read_on("", own, call, &page(&["OBS-OTHER"], next)), None, "exact: the upstream itself is at fault");
+    assert_eq!(read_on("", "system/*.rs", call, &page(&[], next)), None);
+    for elsewhere in
+        ["http://evil.example/r4?p", "http://upstream.internal:8080/r4evil?p", "http://upstream.internal:8080/?p", "?p"]
+    {
+        assert_eq!(read_on(check, own, call, &page(&["OBS-OTHER"], elsewhere)), None, "{elsewhere}");
+    }
+    let withheld = read_on("results=reject search_without_context=check", own, call, &page(&["OBS-OTHER"], next));
+    assert_eq!(withheld, None, "a refusal is an answer");
+    let last = page(&["OBS-OTHER"], next).replace("\"next\"", "\"prev\"");
+    assert_eq!(read_on(check, own, call, &last), None, "there is no next page");
+}
+
+#[test]
 fn a_total_is_told_only_where_nothing_was_or_could_be_dropped() {
     let total = |token: &str, names: &[&str]| {
         let body = records::searchset(names, ehr::UPSTREAM);

@@ -11,6 +11,7 @@ use testkit::token::Token;
 use testkit::{ehr, records};
 
 use crate::batch;
+use crate::export;
 
 /// More rounds of lookups than this are none that a gateway makes.
 const MAX_ROUNDS: usize = 4;
@@ -111,12 +112,14 @@ pub(crate) struct Answered {
     pub(crate) reason: Option<policy::Reason>,
     pub(crate) released: u32,
     pub(crate) dropped: u32,
+    pub(crate) read_on: Option<String>,
 }
 
 impl Answered {
-    fn of(released: Released, upstream: &[u8]) -> Self {
-        let Released { status, headers, body, reason, released, dropped, .. } = released;
-        Self { status, headers, body: String::from_utf8(body.bytes(upstream)).unwrap(), reason, released, dropped }
+    pub(crate) fn of(released: Released, upstream: &[u8]) -> Self {
+        let Released { status, headers, body, reason, released, dropped, read_on } = released;
+        let body = String::from_utf8(body.bytes(upstream)).unwrap();
+        Self { status, headers, body, reason, released, dropped, read_on }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -211,6 +214,9 @@ pub(crate) fn row(engine: &Engine, row: &Row) -> Result<(), String> {
             .map(|one| format!("{} {} {}", if one.permit { "permit" } else { "deny" }, one.via, one.resource_type))
             .collect();
         expect(row, "related", &related.join(", "))?;
+    }
+    if row.has("file") {
+        expect(row, "kept", &export::kept(engine, row))?;
     }
     if row.has("answer") && !row.cell("answer").is_empty() {
         expect(row, "released", &released(engine, &decision, row))?;

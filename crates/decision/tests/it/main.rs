@@ -15,5 +15,6 @@ mod batch_laws;
 mod check;
 mod corpus;
 mod drive;
+mod export;
 mod laws;
 mod servers;

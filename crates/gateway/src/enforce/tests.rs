@@ -20,6 +20,7 @@ use crate::enrolment::Enrolment;
 
 mod batches;
 mod check_tokens;
+mod exports;
 mod steps;
 
 const BASE: &str = "https://api.example/v1";
@@ -27,6 +28,7 @@ const BASE: &str = "https://api.example/v1";
 struct Fixture {
     folder: TempDir,
     gateway: Arc<Gateway>,
+    token_key: SigningKey,
     token: String,
 }
 
@@ -66,7 +68,7 @@ impl Fixture {
                 "account_id": account, "role_ids": [role],
             }),
         );
-        Self { folder, gateway: Arc::new(gateway), token }
+        Self { folder, gateway: Arc::new(gateway), token_key, token }
     }
 
     fn ask(&self, target: &str) -> Enforced {

@@ -92,6 +92,7 @@ fn fhir() -> Vec<Path> {
         (Get, "/_history"),
         (Get, "/metadata"),
         (Get, "/$export"),
+        (Post, "/$export"),
         (Post, "/$graphql"),
         (Post, "/$process-message"),
         (Get, "/Patient/$export"),

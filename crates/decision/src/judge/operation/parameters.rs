@@ -14,28 +14,46 @@ const MAX_PARAMETERS: usize = 200;
 pub(super) struct Given<'n> {
     pairs: Vec<(&'n str, String)>,
     well_formed: bool,
+    unknown: bool,
 }
 
 impl<'n> Given<'n> {
     /// Reads a body that may have these names only, with primitive values.
     pub(super) fn read(body: &[u8], names: &[&'n str]) -> Self {
         if body.is_empty() {
-            return Self { pairs: Vec::new(), well_formed: true };
+            return Self { pairs: Vec::new(), well_formed: true, unknown: false };
         }
-        let pairs = std::str::from_utf8(body).ok().and_then(|text| pairs(text, names));
-        Self { well_formed: pairs.is_some(), pairs: pairs.unwrap_or_default() }
+        let mut unknown = false;
+        let pairs = std::str::from_utf8(body).ok().and_then(|text| pairs(text, names, &mut unknown));
+        Self { well_formed: pairs.is_some(), pairs: pairs.unwrap_or_default(), unknown }
     }
 
     pub(super) fn values<'g>(&'g self, name: &'g str) -> impl Iterator<Item = &'g str> {
         self.pairs.iter().filter(move |(own, _)| *own == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether it can be read, and has known names only.
     pub(super) fn is_well_formed(&self) -> Result<(), Denial> {
-        if self.well_formed { Ok(()) } else { Err(Denial::new(Phase::Body, Reason::MalformedBody)) }
+        self.is_readable()?;
+        if self.unknown { Err(malformed()) } else { Ok(()) }
+    }
+
+    /// Whether it can be read, whatever the names in it.
+    pub(super) fn is_readable(&self) -> Result<(), Denial> {
+        if self.well_formed { Ok(()) } else { Err(malformed()) }
+    }
+
+    /// Whether it has a name that is none of those known; what stands under it is not among the values.
+    pub(super) const fn has_unknown_names(&self) -> bool {
+        self.unknown
     }
 }
 
-fn pairs<'n>(text: &str, names: &[&'n str]) -> Option<Vec<(&'n str, String)>> {
+const fn malformed() -> Denial {
+    Denial::new(Phase::Body, Reason::MalformedBody)
+}
+
+fn pairs<'n>(text: &str, names: &[&'n str], unknown: &mut bool) -> Option<Vec<(&'n str, String)>> {
     let document = Document::read(text).ok()?;
     let root = document.root();
     let known = |name: &str| matches!(name, "resourceType" | "id" | "meta" | "parameter");
@@ -52,7 +70,7 @@ fn pairs<'n>(text: &str, names: &[&'n str]) -> Option<Vec<(&'n str, String)>> {
     let mut pairs = Vec::new();
     for parameter in list.elements() {
         let name = parameter.text("name")?;
-        let name = names.iter().find(|known| ***known == *name)?;
+        let known = names.iter().find(|known| ***known == *name);
         let mut members = parameter.members().filter(|member| member.name != "name");
         let (value, other) = (members.next()?, members.next());
         if other.is_some() || !value.name.starts_with("value") || pairs.len() >= MAX_PARAMETERS {
@@ -63,7 +81,10 @@ fn pairs<'n>(text: &str, names: &[&'n str]) -> Option<Vec<(&'n str, String)>> {
             Kind::Number | Kind::Bool(_) => value.value.raw().to_owned(),
             Kind::Null | Kind::Array | Kind::Object => return None,
         };
-        pairs.push((*name, text));
+        match known {
+            Some(name) => pairs.push((*name, text)),
+            None => *unknown = true,
+        }
     }
     Some(pairs)
 }

@@ -34,7 +34,7 @@ impl<'a> Scene<'_, 'a> {
             Method::Patch => (self.conditional_patch(place, fitting, trace)?, Some(self.media_of_patch())),
             _ => (self.conditional_delete(place, fitting, trace)?, None),
         };
-        self.send(permitted, Sends { query, media, ..Sends::default() }, deletes, trace)
+        self.send(permitted, Sends { query, media, ..Sends::default() }, (deletes, false), trace)
     }
 
     /// The rules that cover whatever the upstream finds; a PUT that finds nothing creates.

@@ -48,7 +48,7 @@ impl<'a> Scene<'_, 'a> {
             headers: headers.into_bump_slice(),
             ..Sends::default()
         };
-        self.send(permitted, sends, false, trace)
+        self.send(permitted, sends, (false, shaped.partial), trace)
     }
 
     /// A search of these types beside the write, as far as phase 5 is concerned.

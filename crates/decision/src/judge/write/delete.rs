@@ -37,6 +37,6 @@ impl<'a> Scene<'_, 'a> {
             Ok(tie)
         })?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
-        self.send(permitted, sends, true, trace)
+        self.send(permitted, sends, (true, shaped.partial), trace)
     }
 }

@@ -61,7 +61,7 @@ impl<'a> Scene<'_, 'a> {
             Ok(tie)
         })?;
         let sends = Sends { query: shaped.query, media: Some(self.media_of_patch()), ..Sends::default() };
-        self.send(permitted, sends, false, trace)
+        self.send(permitted, sends, (false, shaped.partial), trace)
     }
 
     /// The patch of the body; what it brings in has one reading.

@@ -40,6 +40,6 @@ impl<'a> Scene<'_, 'a> {
             Ok(tie)
         })?;
         let sends = Sends { query: shaped.query, media: Some(RESOURCE), ..Sends::default() };
-        self.send(permitted, sends, false, trace)
+        self.send(permitted, sends, (false, shaped.partial), trace)
     }
 }
