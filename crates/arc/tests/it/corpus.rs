@@ -64,8 +64,8 @@ fn start(document: &Document, now: i64) -> (Gateway, Keys) {
     };
     let (keys, mut parts) = (Keys::new(), ehr::compile(&service).into_parts());
     keys.trust(&mut parts);
-    // In the tables it is one second after 1970.
-    parts.settings.unauthenticated_until = parts.settings.unauthenticated_until.map(|until| until - 1 + now);
+    // In the tables it is one second after 1970; what is over there is over here, and the rest is not for long.
+    parts.settings.unauthenticated_until = parts.settings.unauthenticated_until.map(|until| now + (until - 1) * 1000);
     (Gateway::start(parts), keys)
 }
 
@@ -76,12 +76,18 @@ fn bytes(call: &Call, credentials: &[String], upstream: &str) -> Vec<u8> {
         Ok(text) => text.replace(ehr::UPSTREAM, upstream).into_bytes(),
         Err(_) => call.body.clone(),
     };
-    let own = call.headers.iter().any(|(name, _)| name == "authorization");
+    let mut left: Vec<&String> = credentials.iter().collect();
     for (name, value) in &call.headers {
+        // What a row writes stands for the caller's own of that kind; a second one stays what it is.
+        let kind = |field: &&String| name == "authorization" && field.as_bytes().starts_with(&value[..6]);
+        let value = match left.iter().position(kind) {
+            Some(at) => left.remove(at).as_bytes(),
+            None => value,
+        };
         head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
-    if !own {
-        for field in credentials {
+    if !call.headers.iter().any(|(name, _)| name == "authorization") {
+        for field in left {
             head.extend(format!("authorization: {field}\r\n").bytes());
         }
     }
