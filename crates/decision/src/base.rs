@@ -6,8 +6,9 @@ pub(crate) struct Base {
     /// The whole, without a trailing slash.
     pub(crate) url: Box<str>,
     https: bool,
-    authority: Box<str>,
+    authority: Box<[u8]>,
     segments: Vec<Box<str>>,
+    path_bytes: usize,
 }
 
 impl Base {
@@ -16,14 +17,21 @@ impl Base {
         let https = url.starts_with("https://");
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let segments = path.split('/').filter(|segment| !segment.is_empty()).map(Into::into).collect();
-        Self { url: url.into(), https, authority: without_port(authority, https).to_ascii_lowercase().into(), segments }
+        let segments: Vec<Box<str>> = path.split('/').filter(|segment| !segment.is_empty()).map(Into::into).collect();
+        let path_bytes = segments.iter().map(|segment| segment.len() + 1).sum();
+        Self {
+            url: url.into(),
+            https,
+            authority: without_port(authority.as_bytes(), https).to_ascii_lowercase().into(),
+            segments,
+            path_bytes,
+        }
     }
 
     /// Whether an authority (`Host`, or the one of an absolute target) is the Service's; the port that
     /// the scheme implies may be left out.
-    pub(crate) fn has_authority(&self, authority: &str) -> bool {
-        without_port(authority, self.https).eq_ignore_ascii_case(&self.authority)
+    pub(crate) fn has_authority(&self, authority: &[u8]) -> bool {
+        *authority == *self.authority || without_port(authority, self.https).eq_ignore_ascii_case(&self.authority)
     }
 
     /// What of an absolute URL stands below the base and this path (with its leading slash, or empty); none for a URL of
@@ -31,7 +39,9 @@ impl Base {
     pub(crate) fn relative<'u>(&self, url: &'u str, path: &str) -> Option<&'u str> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, mut rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if !scheme.eq_ignore_ascii_case(if self.https { "https" } else { "http" }) || !self.has_authority(authority) {
+        if !scheme.eq_ignore_ascii_case(if self.https { "https" } else { "http" })
+            || !self.has_authority(authority.as_bytes())
+        {
             return None;
         }
         for segment in &self.segments {
@@ -41,6 +51,11 @@ impl Base {
         rest.strip_prefix('/').or_else(|| (rest.is_empty() || rest.starts_with('?')).then_some(rest))
     }
 
+    /// How many bytes the base's own path has.
+    pub(crate) fn path_bytes(&self) -> usize {
+        self.path_bytes
+    }
+
     /// The segments below the base; none for a path outside.
     pub(crate) fn below<'p, 's>(&self, path: &'p [&'s str]) -> Option<&'p [&'s str]> {
         let (head, rest) = path.split_at_checked(self.segments.len())?;
@@ -48,8 +63,9 @@ impl Base {
     }
 }
 
-fn without_port(authority: &str, https: bool) -> &str {
-    authority.strip_suffix(if https { ":443" } else { ":80" }).unwrap_or(authority)
+fn without_port(authority: &[u8], https: bool) -> &[u8] {
+    let port: &[u8] = if https { b":443" } else { b":80" };
+    authority.strip_suffix(port).unwrap_or(authority)
 }
 
 #[cfg(test)]

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn d24_without_a_body_all_occurrences_of_the_whole_name_count() {
         let query: Vec<_> = [("a.b", "x"), ("a.b", "y"), ("a", "z"), ("a.b:not", "w")]
-            .map(|(name, value)| Parameter { name, value, form: false })
+            .map(|(name, value)| Parameter::of(name, value))
             .into();
         let check = |path: &str, values: &[&str]| {
             let operands = Operands { resource: None, principal: &tags(), asked: Asked::Query(&query) };

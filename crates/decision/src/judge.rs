@@ -170,10 +170,10 @@ impl<'a> Trace<'a> {
             interaction: None,
             resource_type: None,
             resource_id: None,
-            obligations: arena.list(),
+            obligations: arena.list_of(4),
             related: arena.list(),
-            used: arena.list(),
-            ignored: arena.list(),
+            used: arena.list_of(8),
+            ignored: arena.list_of(4),
             entries: Vec::new(),
         }
     }

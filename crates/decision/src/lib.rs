@@ -11,6 +11,7 @@ mod arena;
 mod base;
 mod batch;
 mod body;
+mod bytes;
 mod condition;
 mod cover;
 mod decide;

@@ -51,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) method: Option<Method>,
     /// The decoded segments below the base; none for a path outside it.
     pub(crate) path: Option<&'a [&'a str]>,
+    /// The path below the base as it came, where it goes upstream in the very same form.
+    pub(crate) plain_path: Option<&'a str>,
     /// The operations of the path, by method; none when no template fits.
     pub(crate) operations: Option<&'a [(Method, u32)]>,
     /// Every parameter of URL and search form, in order.
@@ -90,7 +92,7 @@ impl<'a> Call<'a> {
 /// Reads a request, or says why it cannot be read in one way only.
 pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Arena) -> Result<Call<'a>, Denial> {
     let target = path::Target::split(request.target)?;
-    let whole = path::segments(target.path, arena)?;
+    let path::Segments { list: whole, plain } = path::segments(target.path, arena)?;
     let path = engine.base.below(whole);
     let operations = path.and_then(|path| engine.routes.find(path));
     let method = match Method::parse(request.method) {
@@ -100,6 +102,7 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
     let mut call = Call {
         method,
         path,
+        plain_path: path.and(plain).and_then(|plain| plain.get(engine.base.path_bytes()..)),
         operations,
         parameters: &[],
         form: false,
@@ -119,7 +122,8 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
     );
     let mut parameters = arena.list_of(8);
-    query::tokenise(target.query, false, arena, &mut parameters)?;
+    let read = query::tokenise(target.query, false, arena, &mut parameters);
+    read.map_err(|denial| if target.query.contains('#') { path::malformed() } else { denial })?;
     let mut outside = arena.list();
     if media::is_form(request, &call.head) {
         // A form that is no search is read only to find what must not be in it.
@@ -129,10 +133,11 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
     }
     call.parameters = parameters.into_bump_slice();
     headers::check(&call.head)?;
-    headers::credentials(engine, &call.head, call.parameters.iter().chain(&outside))?;
+    let parameters = [call.parameters, &outside];
+    headers::credentials(engine, &call.head, parameters)?;
     headers::framing(&call.head)?;
     headers::host(engine, &call.head, &target)?;
-    headers::overrides(&call.head, call.parameters.iter().chain(&outside))?;
+    headers::overrides(&call.head, parameters)?;
     if call.head.conditions > 0 {
         return Err(Denial::new(Phase::Normalise, Reason::MalformedUrl));
     }
@@ -160,12 +165,12 @@ fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
     let fits = |index: usize| {
         segments.get(index).is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
     };
-    let known = segments.first().is_some_and(|name| engine.place(name).is_some());
-    let version = segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
+    let known = || segments.first().is_some_and(|name| engine.place(name).is_some());
+    let version = || segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
     let own =
         call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
     let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);
-    if (!known || (fits(1) && version)) && own {
+    if ((fits(1) && version()) || !known()) && own {
         Ok(())
     } else {
         Err(Denial::new(Phase::Normalise, Reason::MalformedUrl))

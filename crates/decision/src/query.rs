@@ -27,11 +27,14 @@ use crate::engine::Place;
 use crate::judge::Trace;
 use crate::normalise::{Call, Parameter};
 use crate::rules::Grants;
-use crate::upstream::encode;
+use crate::upstream::{Query, encode};
 
 use class::Class;
 use permits::Permits;
 use shape::Shape;
+
+/// What narrowing, and what has to be escaped, mostly take in a query.
+const ROOM_TO_NARROW: usize = 64;
 
 /// A parameter that goes upstream.
 pub(crate) type Pair<'a> = (&'a str, &'a str);
@@ -119,6 +122,12 @@ impl<'a> Scene<'a> {
     /// Whether more than one type is searched.
     pub(crate) const fn is_several(&self) -> bool {
         self.places.len() > 1
+    }
+
+    /// Whether a code is a parameter of the one type that is searched and names no owner, so that it only compares an element.
+    pub(crate) fn compares(&self, code: &str) -> bool {
+        let [place] = self.places else { return false };
+        self.engine.kind(*place).and_then(|kind| kind.known(code)).is_some_and(|known| !known.is_owner())
     }
 
     /// A search parameter that every type searched has, with the same kind, and whether it names the owner on each (D3).
@@ -212,9 +221,7 @@ pub(crate) fn shape_only<'a>(
     }
     note_labels(engine, trace);
     let added = shape.need(engine, grants, places, trace);
-    let mut pairs = arena.list_of(4);
-    shape.pairs(&mut pairs);
-    Ok(Shaped { query: encode(&pairs, arena), added, partial: shape.is_partial() })
+    Ok(Shaped { query: shape.query(arena), added, partial: shape.is_partial() })
 }
 
 /// The query of a batch: the form of its answer. Whatever else would shape answers was not asked of any entry, so it must
@@ -236,9 +243,7 @@ pub(crate) fn of_batch<'a>(call: &Call<'a>, arena: &'a Arena, trace: &mut Trace<
     if dropped.counts_only() {
         return Err(class::refused());
     }
-    let mut pairs = arena.list_of(2);
-    kept.pairs(&mut pairs);
-    Ok(encode(&pairs, arena))
+    Ok(kept.query(arena))
 }
 
 /// The query of a history: shape, `_since` and `_at` (D7); counts only where every version is covered anyway.
@@ -276,7 +281,7 @@ pub(crate) fn history<'a>(
     }
     note_labels(engine, trace);
     let added = shape.need(engine, grants, places, trace);
-    shape.pairs(&mut kept);
+    shape.pairs(|pair| kept.push(pair));
     Ok(Shaped { query: encode(&kept, arena), added, partial: shape.is_partial() })
 }
 
@@ -290,13 +295,13 @@ pub(crate) fn search<'a>(
     let Scene { engine, grants, arena, places, .. } = *scene;
     let mut shape = Shape::new(arena);
     let mut includes = include::Includes::default();
-    let mut judged: List<'a, (Parameter<'a>, Class<'a>)> = arena.list_of(call.parameters.len());
+    let mut judged: List<'a, (&'a Parameter<'a>, Class<'a>)> = arena.list_of(call.parameters.len());
     for one in call.parameters {
         match class::of(scene, one)? {
             Class::Unknown | Class::Empty => drop_parameter(one.name, trace),
             Class::Shape => shape.add(one, trace)?,
             Class::Include { reverse, iterate } => includes.add(scene, one, reverse, iterate)?,
-            class => judged.push((*one, class)),
+            class => judged.push((one, class)),
         }
     }
     let permits = Permits::of(scene, &judged, call.parameters, fitting, trace)?;
@@ -310,23 +315,21 @@ pub(crate) fn search<'a>(
     involved.extend(kept.included.iter().chain(&kept.reverse).filter_map(|name| engine.place(name)));
     let added = shape.need(engine, grants, &involved, trace);
 
-    let mut pairs = arena.list_of(call.parameters.len() + 2);
-    for (one, class) in &judged {
-        if narrowed.replaces(class) {
-            continue;
-        }
+    let room = call.parameters.iter().map(|one| one.name.len() + one.value.len() + 2).sum::<usize>();
+    let mut query = Query::new(room + ROOM_TO_NARROW, arena);
+    for (one, class) in judged.iter().filter(|(_, class)| !narrowed.replaces(class)) {
         note(one.name, class, trace);
-        pairs.push((one.name, one.value));
+        query.keep(one);
     }
-    pairs.extend(kept.pairs.iter().map(|(name, value)| (*name, arena.text(value))));
-    shape.pairs(&mut pairs);
+    kept.pairs.iter().for_each(|(name, value)| query.add((name, value)));
+    shape.pairs(|pair| query.add_plain(pair));
     for (name, value) in &narrowed.added {
         trace.used.push((*name).into());
         trace.obligations.push(Obligation::AddQuery((*name).into(), (*value).into()));
-        pairs.push((name, value));
+        query.add((name, value));
     }
     note_labels(engine, trace);
-    let query = encode(&pairs, arena);
+    let query = query.finish();
     let mut types = arena.list_of(places.len());
     types.extend(places.iter().filter_map(|place| engine.facts_at(*place)).map(|facts| facts.name.as_str()));
     let texts = |names: &[String]| {

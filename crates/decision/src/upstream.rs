@@ -1,8 +1,10 @@
 //! The request that goes upstream: path, query and headers rebuilt from what was read, nothing copied unseen.
 
+mod text;
+
 use std::borrow::Cow;
 
-use bumpalo::collections::{String as Text, Vec as List};
+use bumpalo::collections::Vec as List;
 use policy::decision::{Obligation, Upstream, UpstreamHeader};
 use policy::operation::{FhirOperation, Method, Operation};
 use policy::request::Request;
@@ -11,7 +13,9 @@ use crate::Engine;
 use crate::arena::Arena;
 use crate::judge::Trace;
 use crate::normalise::Call;
-use crate::query::Pair;
+
+use text::encoded;
+pub(crate) use text::{Query, encode, path};
 
 /// Headers that go upstream in every Service.
 const PASSED: &[&str] = &["traceparent", "tracestate"];
@@ -52,23 +56,6 @@ pub(crate) fn is_field_value(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && text.trim() == text
 }
 
-/// What stands in a path segment as it is, beside letters and digits (RFC 3986 section 3.3).
-const fn in_segment(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'$' | b'@' | b':' | b'*' | b'!' | b'\'' | b'(' | b')')
-        || matches!(byte, b'+' | b',' | b'=' | b'&')
-}
-
-/// What stands in the name of a parameter as it is.
-const fn in_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':')
-}
-
-/// What stands in the value of a parameter as it is.
-const fn in_value(byte: u8) -> bool {
-    in_name(byte) || matches!(byte, b',' | b'/' | b'$' | b'*')
-}
-
 /// What goes upstream where the answer is not checked.
 pub(crate) fn plainly<'a>(
     engine: &Engine,
@@ -86,7 +73,7 @@ pub(crate) fn plainly<'a>(
     }
     Upstream {
         method: call.method.unwrap_or(Method::Get),
-        path: path(call.segments(), arena).into(),
+        path: own_path(call, arena).into(),
         query: query.into(),
         body: None,
         headers: Cow::Borrowed(headers.into_bump_slice()),
@@ -127,10 +114,18 @@ pub(crate) fn fhir<'a>(
     }
     Upstream {
         method: operation.method,
-        path: path(call.segments(), arena).into(),
+        path: own_path(call, arena).into(),
         query: sends.query.into(),
         body: sends.form.map(Into::into),
         headers: Cow::Borrowed(headers.into_bump_slice()),
+    }
+}
+
+/// The path of the request itself.
+fn own_path<'a>(call: &Call<'a>, arena: &'a Arena) -> &'a str {
+    match call.plain_path {
+        Some(same) if !same.is_empty() => same,
+        _ => path(call.segments(), arena),
     }
 }
 
@@ -181,54 +176,5 @@ pub(crate) fn strip<'a>(trace: &mut Trace<'a>, name: &'a str) {
     let note = Obligation::StripHeader(name.into());
     if !trace.obligations.contains(&note) {
         trace.obligations.push(note);
-    }
-}
-
-/// The path below the base, encoded anew.
-pub(crate) fn path<'a>(segments: &[&'a str], arena: &'a Arena) -> &'a str {
-    if segments.is_empty() { "/" } else { encoded(segments, arena) }
-}
-
-fn encoded<'a>(segments: &[&str], arena: &'a Arena) -> &'a str {
-    let mut out = arena.builder(segments.iter().map(|segment| segment.len() + 1).sum());
-    for segment in segments {
-        out.push('/');
-        escape(segment, in_segment, &mut out);
-    }
-    out.into_bump_str()
-}
-
-/// A query or form, encoded anew.
-pub(crate) fn encode<'a>(pairs: &[Pair<'_>], arena: &'a Arena) -> &'a str {
-    if pairs.is_empty() {
-        return "";
-    }
-    let mut out = arena.builder(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
-    for (index, (name, value)) in pairs.iter().enumerate() {
-        if index > 0 {
-            out.push('&');
-        }
-        escape(name, in_name, &mut out);
-        out.push('=');
-        escape(value, in_value, &mut out);
-    }
-    out.into_bump_str()
-}
-
-/// Percent-encodes all but what is plain.
-fn escape(text: &str, plain: impl Fn(u8) -> bool, out: &mut Text<'_>) {
-    if text.bytes().all(&plain) {
-        out.push_str(text);
-        return;
-    }
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).map_or('0', |digit| digit.to_ascii_uppercase());
-    for byte in text.bytes() {
-        if plain(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(digit(byte >> 4));
-            out.push(digit(byte & 15));
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! The one place where the gateway asks the decision point.
 
+use std::cell::RefCell;
+
+use decision::Arena;
 use policy::decision::{Decision, Released};
 use policy::request::{Caller, Request};
 
@@ -8,6 +11,11 @@ use crate::snapshot::Snapshot;
 
 pub use decision::{Answer, MAX_BUNDLE_BYTES};
 pub(crate) use decision::{Engine, ExportFile, Grants, Outcome, filter_lines, respond_to_cancel, respond_to_status};
+
+thread_local! {
+    /// The memory of a decision, used again by the next request of the thread.
+    static ARENA: RefCell<Arena> = RefCell::default();
+}
 
 /// What a caller's credentials give in this bundle: of a token, what was worked out when it was verified.
 pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work: impl FnOnce(&Grants) -> T) -> T {
@@ -21,7 +29,10 @@ pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work:
 
 /// Decides one request of a caller with these grants.
 pub(crate) fn decide(engine: &Engine, request: &Request<'_>, grants: &Grants) -> Decision<'static> {
-    decision::decide(engine, request, grants, &decision::Arena::new()).into_owned()
+    ARENA.with_borrow_mut(|arena| {
+        arena.reset();
+        decision::decide(engine, request, grants, arena).into_owned()
+    })
 }
 
 /// Phase 9, for an answer to a request that was permitted.

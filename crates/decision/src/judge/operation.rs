@@ -97,7 +97,7 @@ impl<'a> Scene<'_, 'a> {
                 query::drop_parameter(one.name, trace);
             }
         }
-        shaped.pairs(&mut pairs);
+        shaped.pairs(|pair| pairs.push(pair));
         Ok(upstream::encode(&pairs, self.arena))
     }
 

@@ -12,14 +12,16 @@ pub(crate) struct Head<'a> {
     /// Whether every name and value is free of control characters, and every value UTF-8.
     pub(super) clean: bool,
     pub(super) hosts: u32,
-    pub(super) host: &'a str,
+    pub(super) host: &'a [u8],
     pub(super) authorizations: u32,
     /// How many `Authorization` fields have the scheme Basic.
     pub(super) basics: u32,
     pub(super) lengths: u32,
     pub(super) encoded: bool,
     pub(super) overrides: bool,
-    pub(super) accepts: bool,
+    pub(super) accepts: u32,
+    /// `Accept`, the last.
+    pub(super) accept: &'a [u8],
     pub(super) content_types: u32,
     pub(super) content_type: &'a str,
     /// Whether the body is coded (`Content-Encoding`, but for `identity`).
@@ -44,14 +46,13 @@ impl<'a> Head<'a> {
     pub(super) fn read(headers: &[Header<'a>]) -> Self {
         let mut head = Self { clean: true, ..Self::default() };
         for header in headers {
-            let value = text(header.value);
-            head.clean &= value.is_some() && is_name(header.name);
-            head.note(header.name, value.unwrap_or_default());
+            head.clean &= is_clean(header.value);
+            head.note(header.name, header.value);
         }
         head
     }
 
-    fn note(&mut self, name: &str, value: &'a str) {
+    fn note(&mut self, name: &str, value: &'a [u8]) {
         match name {
             "host" => {
                 self.hosts += 1;
@@ -59,52 +60,64 @@ impl<'a> Head<'a> {
             }
             "authorization" => {
                 self.authorizations += 1;
-                let scheme = value.split(' ').next().unwrap_or_default();
-                self.basics += u32::from(scheme.eq_ignore_ascii_case("basic"));
+                self.basics += u32::from(is_basic(value));
             }
             "content-length" => self.lengths += 1,
             "transfer-encoding" => self.encoded = true,
-            "accept" => self.accepts = true,
+            "accept" => {
+                self.accepts += 1;
+                self.accept = value;
+            }
             "content-type" => {
                 self.content_types += 1;
                 if self.content_types == 1 {
-                    self.content_type = value;
+                    self.content_type = text(value);
                 }
             }
-            "content-encoding" => self.coded |= !value.trim_ascii().eq_ignore_ascii_case("identity"),
+            "content-encoding" => self.coded |= !value.trim_ascii().eq_ignore_ascii_case(b"identity"),
             "prefer" => self.prefers = true,
             "if-match" => {
                 self.conditions += u32::from(self.if_match.is_some());
                 self.preconditions = true;
-                self.if_match.get_or_insert(value);
+                self.if_match.get_or_insert(text(value));
             }
             "if-none-match" => {
                 self.preconditions = true;
-                self.if_none_match.get_or_insert(value);
+                self.if_none_match.get_or_insert(text(value));
             }
             "if-modified-since" | "range" => self.preconditions = true,
             "if-none-exist" => {
                 self.conditions += u32::from(self.if_none_exist.is_some());
-                self.if_none_exist.get_or_insert(value);
+                self.if_none_exist.get_or_insert(text(value));
             }
             "x-security-context" => self.security_context = true,
-            _ if name.starts_with('x') => {
+            _ => {
+                self.clean &= is_name(name);
                 let same = |known: &&str| known.len() == name.len() && known.bytes().eq(name.bytes().map(dashed));
-                self.overrides |= METHOD_HEADERS.iter().any(same);
+                self.overrides |= name.starts_with('x') && METHOD_HEADERS.iter().any(same);
             }
-            _ => {}
         }
     }
 }
 
-/// The value, if it is UTF-8 without control characters but the tab.
-fn text(value: &[u8]) -> Option<&str> {
-    // The plain case is one pass that the compiler turns into vectors.
+/// Whether a value is UTF-8 without control characters but the tab.
+fn is_clean(value: &[u8]) -> bool {
+    // A token is long, and this is one pass that the compiler turns into vectors.
     if value.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte)) {
-        return std::str::from_utf8(value).ok();
+        return true;
     }
-    let value = std::str::from_utf8(value).ok()?;
-    (!value.chars().any(|char| char.is_control() && char != '\t')).then_some(value)
+    std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(|char| char.is_control() && char != '\t'))
+}
+
+/// The value of a field as text; empty if it is not UTF-8, which is refused anyway.
+fn text(value: &[u8]) -> &str {
+    std::str::from_utf8(value).unwrap_or_default()
+}
+
+/// Whether credentials are of the scheme Basic.
+fn is_basic(credentials: &[u8]) -> bool {
+    let scheme = credentials.split(|byte| *byte == b' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"basic")
 }
 
 fn is_name(name: &str) -> bool {

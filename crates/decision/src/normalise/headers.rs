@@ -19,12 +19,9 @@ pub(super) fn check(head: &Head<'_>) -> Result<(), Denial> {
 }
 
 /// One credential at most, and only in `Authorization` (RFC 6750 section 2); one of each kind where Basic is on.
-pub(super) fn credentials<'p>(
-    engine: &Engine,
-    head: &Head<'_>,
-    mut parameters: impl Iterator<Item = &'p Parameter<'p>>,
-) -> Result<(), Denial> {
-    let outside = parameters.any(|one| one.name.eq_ignore_ascii_case("access_token"));
+pub(super) fn credentials(engine: &Engine, head: &Head<'_>, parameters: [&[Parameter<'_>]; 2]) -> Result<(), Denial> {
+    let names = |one: &Parameter<'_>| one.name.eq_ignore_ascii_case("access_token");
+    let outside = parameters.iter().any(|list| list.iter().any(names));
     let both = head.authorizations == 2 && head.basics == 1 && engine.settings().basic.is_some();
     match (head.authorizations, outside) {
         (0 | 1, false) => Ok(()),
@@ -44,22 +41,21 @@ pub(super) fn framing(head: &Head<'_>) -> Result<(), Denial> {
 
 /// The authority, wherever the request names it, is the Service's own.
 pub(super) fn host(engine: &Engine, head: &Head<'_>, target: &Target<'_>) -> Result<(), Denial> {
-    let own = |authority: &str| engine.base.has_authority(authority);
+    let own = |authority: &[u8]| engine.base.has_authority(authority);
     let named = head.hosts > 0 || target.authority.is_some();
-    let fits = (head.hosts == 0 || own(head.host)) && target.authority.is_none_or(own);
+    let fits =
+        (head.hosts == 0 || own(head.host)) && target.authority.is_none_or(|authority| own(authority.as_bytes()));
     if named && fits && head.hosts < 2 { Ok(()) } else { Err(Denial::new(Phase::Normalise, Reason::MalformedUrl)) }
 }
 
 /// The method on the wire is the method.
-pub(super) fn overrides<'p>(
-    head: &Head<'_>,
-    mut parameters: impl Iterator<Item = &'p Parameter<'p>>,
-) -> Result<(), Denial> {
+pub(super) fn overrides(head: &Head<'_>, parameters: [&[Parameter<'_>]; 2]) -> Result<(), Denial> {
     let names = |one: &Parameter<'_>| {
-        one.name.starts_with(['_', 'x', 'X'])
+        // The shortest is `_method`.
+        matches!(one.name.as_bytes(), [b'_' | b'x' | b'X', _, _, _, _, _, _, ..])
             && METHOD_PARAMETERS.iter().any(|name| one.name.eq_ignore_ascii_case(name))
     };
-    if head.overrides || parameters.any(names) {
+    if head.overrides || parameters.iter().any(|list| list.iter().any(names)) {
         return Err(Denial::new(Phase::Normalise, Reason::MethodOverride));
     }
     Ok(())

@@ -49,7 +49,8 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
         return Ok(());
     }
     let unacceptable = Denial::new(Phase::Normalise, Reason::NotAcceptable);
-    if call.head.accepts {
+    // What FHIR clients send is told at once.
+    if call.head.accepts > 0 && !(call.head.accepts == 1 && call.head.accept == FHIR.as_bytes()) {
         call.accept = accept(request.headers).ok_or(unacceptable)?;
     }
     if !call.parameters.iter().filter(|one| one.name == "_format").all(is_json_format) {

@@ -9,7 +9,11 @@ use policy::reason::Reason;
 
 use super::{MAX_ALTERNATIVES, MAX_HOPS, MAX_INCLUDES, MAX_PARAMETERS};
 use crate::arena::Arena;
+use crate::bytes::Kinds;
 use crate::denial::Denial;
+
+/// What makes a text mean another, or nothing.
+const SPECIAL: Kinds = Kinds::CODED.with(Kinds::FOREIGN);
 
 /// One parameter, decoded.
 #[derive(Clone, Copy, Debug)]
@@ -20,27 +24,65 @@ pub(crate) struct Parameter<'a> {
     pub(crate) value: &'a str,
     /// Whether it came in the body.
     pub(crate) form: bool,
+    /// Whether its name is a code and nothing more: no modifier, no chain.
+    is_bare: bool,
+    /// Name and value as they came, where they go upstream in the very same form.
+    pub(crate) sent: Option<&'a str>,
+}
+
+impl<'a> Parameter<'a> {
+    #[cfg(test)]
+    pub(crate) fn of(name: &'a str, value: &'a str) -> Self {
+        Self { name, value, form: false, is_bare: !Kinds::among(name.as_bytes()).any(Kinds::END), sent: None }
+    }
+
+    /// The code that its name begins with, and what follows it: a modifier, a chain, or nothing.
+    pub(crate) fn code(&self) -> (&'a str, &'a str) {
+        if self.is_bare {
+            return (self.name, "");
+        }
+        let end = self.name.bytes().position(|byte| Kinds::of(byte).any(Kinds::END));
+        end.and_then(|end| self.name.split_at_checked(end)).unwrap_or((self.name, ""))
+    }
 }
 
 /// Reads a query, or a form, into `out`.
+///
+/// One pass over its bytes tells where each name and value ends, and which of them have to be looked at again.
 pub(crate) fn tokenise<'a>(
     text: &'a str,
     form: bool,
     arena: &'a Arena,
     out: &mut List<'a, Parameter<'a>>,
 ) -> Result<(), Denial> {
-    if text.contains([';', '#']) {
-        return Err(malformed());
-    }
-    for part in text.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let (name, value) = (decode(name, arena)?, decode(value, arena)?);
-        if name.is_empty() || !name.is_ascii() || name.contains(['[', ']']) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (end, of_name) = Kinds::until(rest, Kinds::AND.with(Kinds::EQUALS));
+        let (name, after) = rest.split_at_checked(end).ok_or_else(malformed)?;
+        let (value, of_value) = match after.strip_prefix('=') {
+            Some(after) => {
+                let (end, of_value) = Kinds::until(after, Kinds::AND);
+                (after.get(..end), of_value)
+            }
+            None => (None, Kinds::NONE),
+        };
+        let end = end + value.map_or(0, |value| value.len() + 1);
+        let (whole, after) = rest.split_at_checked(end).ok_or_else(malformed)?;
+        rest = after.get(1..).unwrap_or_default();
+        if whole.is_empty() {
+            continue;
+        }
+        let is_sent_so = value.is_some() && !of_name.any(Kinds::NOT_NAME) && !of_value.any(Kinds::NOT_VALUE);
+        let (name, of_name) = if of_name.any(SPECIAL) { decode(name, of_name, arena)? } else { (name, of_name) };
+        let value = value.unwrap_or_default();
+        let (value, _) = if of_value.any(SPECIAL) { decode(value, of_value, arena)? } else { (value, of_value) };
+        if name.is_empty() || of_name.any(Kinds::WIDE.with(Kinds::BRACKET)) {
             return Err(malformed());
         }
         // One more than may be there tells enough; all are read, so that the same fault is found first.
         if out.len() <= MAX_PARAMETERS {
-            out.push(Parameter { name, value, form });
+            let is_bare = !of_name.any(Kinds::END);
+            out.push(Parameter { name, value, form, is_bare, sent: is_sent_so.then_some(whole) });
         }
     }
     Ok(())
@@ -51,9 +93,9 @@ pub(crate) fn malformed() -> Denial {
 }
 
 /// Decodes once; what still looks encoded afterwards, or was not an escape to begin with, is refused.
-fn decode<'a>(raw: &'a str, arena: &'a Arena) -> Result<&'a str, Denial> {
-    if raw.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && byte != b'%' && byte != b'+') {
-        return Ok(raw);
+fn decode<'a>(raw: &'a str, kinds: Kinds, arena: &'a Arena) -> Result<(&'a str, Kinds), Denial> {
+    if kinds.any(Kinds::FOREIGN) {
+        return Err(malformed());
     }
     let text = if raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         let valid = |(at, _)| is_escape(raw.as_bytes(), at);
@@ -69,7 +111,7 @@ fn decode<'a>(raw: &'a str, arena: &'a Arena) -> Result<&'a str, Denial> {
     if text.chars().any(char::is_control) || text.bytes().enumerate().any(encoded) {
         return Err(malformed());
     }
-    Ok(text)
+    Ok((text, Kinds::among(text.as_bytes())))
 }
 
 /// Whether two hexadecimal digits follow the byte at `at`.
@@ -82,7 +124,7 @@ pub(crate) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
     let mut includes = 0;
     for one in parameters {
         includes += usize::from(one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
-        if one.name.len() > MAX_HOPS
+        if !one.is_bare
             && one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS
         {
             return true;
@@ -96,11 +138,18 @@ pub(crate) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
 
 /// The values of an OR list: split at the commas that no backslash stands before.
 pub(crate) fn alternatives(value: &str) -> impl Iterator<Item = &str> {
-    let mut escaped = false;
-    value.split(move |char: char| {
-        let splits = char == ',' && !escaped;
-        escaped = char == '\\' && !escaped;
-        splits
+    let mut left = Some(value);
+    std::iter::from_fn(move || {
+        let text = left?;
+        let mut escaped = false;
+        let comma = text.bytes().position(|byte| {
+            let splits = byte == b',' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            splits
+        });
+        let (one, rest) = comma.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
+        left = rest.get(1..);
+        Some(one)
     })
 }
 
@@ -124,11 +173,49 @@ pub(crate) fn unescape(value: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Option<String> {
+        let arena = Arena::new();
+        let mut out = arena.list();
+        tokenise(arena.text(text), false, &arena, &mut out).ok()?;
+        Some(out.iter().map(|one| format!("{}|{}|{:?};", one.name, one.value, one.code())).collect())
+    }
+
+    #[test]
+    fn a_query_is_split_first_and_decoded_once_afterwards() {
+        for (text, expected) in [
+            ("", Some("")),
+            ("&&", Some("")),
+            ("a=b&c", Some(r#"a|b|("a", "");c||("c", "");"#)),
+            ("a=b=c&d=", Some(r#"a|b=c|("a", "");d||("d", "");"#)),
+            ("a:b.c=1&d.e", Some(r#"a:b.c|1|("a", ":b.c");d.e||("d", ".e");"#)),
+            ("a%3Ab=%26+%2B", Some(r#"a:b|& +|("a", ":b");"#)),
+            ("a=%C3%A9&b=\u{e9}", Some("a|\u{e9}|(\"a\", \"\");b|\u{e9}|(\"b\", \"\");")),
+            ("a=%25", Some(r#"a|%|("a", "");"#)),
+            ("=b", None),
+            ("a;b", None),
+            ("a=b;c", None),
+            ("a=#", None),
+            ("a=%2541", None),
+            ("a=%4", None),
+            ("a=%zz", None),
+            ("a=%00", None),
+            ("a=\u{7f}", None),
+            ("a=%ff", None),
+            ("a[0]=1", None),
+            ("a%5b=1", None),
+            ("\u{e9}=1", None),
+            ("%C3%A9=1", None),
+        ] {
+            assert_eq!(read(text).as_deref(), expected, "{text}");
+        }
+    }
+
     #[test]
     fn an_or_list_is_split_at_bare_commas_only() {
         let split = |text: &'static str| alternatives(text).collect::<Vec<_>>();
         assert_eq!(split("a,b\\,c,d\\\\,e"), ["a", "b\\,c", "d\\\\", "e"]);
         assert_eq!(split(""), [""]);
+        assert_eq!(split(",é,"), ["", "é", ""]);
         assert_eq!(unescape("b\\,c\\\\\\x"), "b,c\\\\x");
     }
 }

@@ -86,14 +86,16 @@ pub(crate) fn is_escape(name: &str) -> bool {
 pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>, Denial> {
     let Scene { operation, .. } = *scene;
     let name = one.name;
-    let end = name.bytes().position(|byte| matches!(byte, b':' | b'.')).unwrap_or(name.len());
-    let (code, modifier) = name.split_at_checked(end).unwrap_or((name, ""));
-    if !code.starts_with(['_', '$', 'c']) {
-        if let Some((parameter, owner)) = scene.parameter(code) {
-            return defined(parameter, owner, modifier, one.value);
+    let (code, modifier) = one.code();
+    if matches!(code.as_bytes(), [b'_' | b'$', ..] | b"ct") {
+        if let Some(class) = reserved(scene, one, code, modifier)? {
+            return Ok(class);
         }
-    } else if let Some(class) = reserved(scene, one, code, modifier)? {
-        return Ok(class);
+    } else if modifier.is_empty() && scene.compares(code) {
+        // Nearly every parameter of a search: a code of the type's own, and no more.
+        return Ok(if one.value.is_empty() { Class::Empty } else { Class::Predicate });
+    } else if let Some((parameter, owner)) = scene.parameter(code) {
+        return defined(parameter, owner, modifier, one.value);
     }
     if operation.query.iter().any(|declared| **declared == *name) {
         return Ok(Class::Predicate);
@@ -104,7 +106,7 @@ pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>
     Ok(Class::Unknown)
 }
 
-/// The names that FHIR reserves, and others that begin like one.
+/// The names that FHIR reserves.
 fn reserved<'a>(
     scene: &Scene<'a>,
     one: &Parameter<'a>,
@@ -206,7 +208,7 @@ fn sort<'a>(scene: &Scene<'a>, value: &str) -> Result<Class<'a>, Denial> {
     }
     let known = alternatives(value).all(|key| {
         let key = key.strip_prefix('-').unwrap_or(key);
-        !ALL_TEXT.contains(&key) && scene.parameter(key).is_some()
+        !ALL_TEXT.contains(&key) && (scene.compares(key) || scene.parameter(key).is_some())
     });
     if known { Ok(Class::Sort) } else { Err(unknown()) }
 }

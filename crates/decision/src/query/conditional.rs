@@ -60,7 +60,7 @@ pub(crate) fn of_write<'a>(
 #[derive(Debug)]
 pub(crate) struct Condition<'a> {
     permits: Permits<'a>,
-    judged: bumpalo::collections::Vec<'a, (Parameter<'a>, Class<'a>)>,
+    judged: bumpalo::collections::Vec<'a, (&'a Parameter<'a>, Class<'a>)>,
 }
 
 /// Judges the search of `If-None-Exist` by each rule.
@@ -78,7 +78,7 @@ pub(crate) fn of_create<'a>(
         normalise::query_of(query, scene.arena).map_err(|denial| Denial { phase: Phase::Query, ..denial })?;
     let mut judged = scene.arena.list_of(parameters.len());
     for one in parameters {
-        judged.push((*one, class_of(scene, one, true)?));
+        judged.push((one, class_of(scene, one, true)?));
     }
     if judged.is_empty() {
         return Err(malformed());

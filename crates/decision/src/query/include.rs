@@ -96,6 +96,9 @@ impl Includes {
     /// Gives each its verdict; what is denied is left out, or denies the request.
     pub(super) fn decide<'a>(&self, scene: &Scene<'a>, trace: &mut Trace<'a>) -> Result<Kept, Denial> {
         let mut kept = Kept::default();
+        if self.asked.is_empty() {
+            return Ok(kept);
+        }
         let mut verdicts = Verdicts { scene, known: BTreeMap::new() };
         for asked in &self.asked {
             trace.used.push(asked.parameter.into());

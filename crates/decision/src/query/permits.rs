@@ -39,7 +39,7 @@ impl<'a> Permits<'a> {
     /// last; the judgement of a context is worked out once.
     pub(super) fn of(
         scene: &Scene<'a>,
-        judged: &[(Parameter<'a>, Class<'a>)],
+        judged: &[(&Parameter<'a>, Class<'a>)],
         all: &[Parameter<'a>],
         fitting: &[u16],
         trace: &mut Trace<'a>,
@@ -48,6 +48,7 @@ impl<'a> Permits<'a> {
         let (mut own, mut other) = (None, None);
         let mut permits = Self { rules: scene.arena.list_of(fitting.len()), own: None, other: None };
         let mut furthest: Option<Denial> = None;
+        let (mut by_own, mut by_other) = (false, false);
         for index in fitting {
             let Some(rule) = scene.grants.list.get(usize::from(*index)) else { continue };
             let outcome = if rule.is_patient() { &mut own } else { &mut other };
@@ -57,7 +58,11 @@ impl<'a> Permits<'a> {
                 Err(denial) => Err(*denial),
             };
             match outcome {
-                Ok(()) => permits.rules.push(*index),
+                Ok(()) => {
+                    permits.rules.push(*index);
+                    by_own |= rule.is_patient();
+                    by_other |= !rule.is_patient();
+                }
                 Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
                 Err(_) => {}
             }
@@ -65,12 +70,8 @@ impl<'a> Permits<'a> {
         if permits.rules.is_empty() {
             return Err(furthest.unwrap_or(Denial::new(Phase::Query, Reason::Internal)));
         }
-        let kept = |patient: bool| {
-            let mut rules = permits.rules.iter().filter_map(|index| scene.grants.list.get(usize::from(*index)));
-            rules.any(|rule| rule.is_patient() == patient)
-        };
-        permits.own = own.and_then(Result::ok).filter(|_| kept(true));
-        permits.other = other.and_then(Result::ok).filter(|_| kept(false));
+        permits.own = own.and_then(Result::ok).filter(|_| by_own);
+        permits.other = other.and_then(Result::ok).filter(|_| by_other);
         Ok(permits)
     }
 
@@ -105,7 +106,7 @@ fn within_fields<'a>(
 }
 
 /// What tags or labels hide from the caller, a join could still find, and `_tag` or `_security` could probe (D27).
-fn tagged(scene: &Scene<'_>, rule: &Rule, judged: &[(Parameter<'_>, Class<'_>)]) -> Result<(), Denial> {
+fn tagged(scene: &Scene<'_>, rule: &Rule, judged: &[(&Parameter<'_>, Class<'_>)]) -> Result<(), Denial> {
     let hides = rule.is_tagged(scene.engine) || scene.grants.is_cleared_below_all(scene.engine);
     if !hides {
         return Ok(());
@@ -126,7 +127,7 @@ fn permit<'a>(
     scene: &Scene<'a>,
     reach: &join::Reach<'a>,
     patient: bool,
-    judged: &[(Parameter<'a>, Class<'a>)],
+    judged: &[(&Parameter<'a>, Class<'a>)],
 ) -> Result<Permit<'a>, Denial> {
     let mut permit = Permit { proven: scene.arena.list(), hops: scene.arena.list() };
     for (place, (one, class)) in judged.iter().enumerate() {

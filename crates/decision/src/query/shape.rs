@@ -15,6 +15,7 @@ use crate::engine::Place;
 use crate::judge::Trace;
 use crate::normalise::Parameter;
 use crate::rules::{Grants, Rule};
+use crate::upstream::Query;
 
 /// The parameters that shape an answer, wherever they stand.
 const NAMES: &[&str] =
@@ -150,8 +151,15 @@ impl<'a> Shape<'a> {
         added.into_bump_slice()
     }
 
-    /// Adds the parameters, in one form.
-    pub(crate) fn pairs(&self, pairs: &mut List<'a, Pair<'a>>) {
+    /// The query of nothing else.
+    pub(crate) fn query(&self, arena: &'a Arena) -> &'a str {
+        let mut query = Query::new(0, arena);
+        self.pairs(|pair| query.add_plain(pair));
+        query.finish()
+    }
+
+    /// The parameters, in one form; no byte of them has to be escaped.
+    pub(crate) fn pairs(&self, mut add: impl FnMut(Pair<'a>)) {
         let elements = self.elements.as_ref().map(|elements| joined(self.arena, elements));
         let named = [
             ("_elements", elements),
@@ -161,7 +169,11 @@ impl<'a> Shape<'a> {
             ("_format", self.format.then_some("json")),
             ("_pretty", self.pretty),
         ];
-        pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        for (name, value) in named {
+            if let Some(value) = value {
+                add((name, value));
+            }
+        }
     }
 }
 
