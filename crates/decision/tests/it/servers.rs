@@ -20,7 +20,7 @@ use testkit::markdown::{Document, Row};
 use testkit::token::Token;
 
 use crate::check::{engine, said_of};
-use crate::drive::{Driven, Purpose, drive, follow};
+use crate::drive::{self, Driven, Purpose, drive, follow};
 use world::{CANARY, World};
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
@@ -286,4 +286,55 @@ fn the_corpus_holds_against_an_honest_and_a_hostile_server() {
     }
     println!("{count} rows of the corpus on servers");
     assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn whatever_the_settings_no_attack_shows_another_patients_record() {
+    let settings = [
+        "search_without_context=check",
+        "compartment=subject_only chains=context",
+        "related=reject results=reject",
+        "everything=filter shared=referenced",
+        "hide_existence=false legacy_400=true check_token=off",
+    ];
+    let mut faults = Vec::new();
+    for words in settings {
+        let engine = crate::check::ehr_engine(words);
+        // A table with settings of its own means these: what labels hide may be ME's.
+        let tables = TABLES.iter().filter(|table| !table.document.header.contains_key("settings"));
+        for row in tables.flat_map(Table::rows).filter(|row| bound(row.cell("token"))) {
+            let mut server = WORLD.server(Mind::HOSTILE);
+            let before: Vec<String> = server.all().into_iter().map(str::to_owned).collect();
+            let answers = run(&engine, row, &mut server);
+            if let Err(fault) = nothing_of_others(row, &answers).and_then(|()| others_unchanged(&before, &server)) {
+                faults.push(format!("{words}: `{}` {}: {fault:.600}", row.cell("token"), row.cell("call")));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn what_the_checks_look_for_they_find() {
+    let mut seen = 0;
+    for table in &*TABLES {
+        for row in table.rows().filter(|row| bound(row.cell("token"))) {
+            let mut server = WORLD.server(Mind::HOSTILE);
+            let before: Vec<String> = server.all().into_iter().map(str::to_owned).collect();
+            let driven = run(&table.engine, row, &mut server).swap_remove(0);
+            let answer = with(&table.engine, row, |request, _| drive::bypass(request, &mut server));
+            let leaks = drive::holds(&answer.body, CANARY.as_bytes());
+            let raw = Driven { body: answer.body, ..driven };
+            assert!(!leaks || nothing_of_others(row, &[raw]).is_err(), "{}", row.cell("call"));
+            seen += usize::from(leaks || others_unchanged(&before, &server).is_err());
+        }
+    }
+    assert!(seen > 140, "{seen}");
+    // An id alone is found as well, and one that is a part of another is not.
+    let text = TABLES[0].rows().find(|row| row.cell("call") == "GET /Observation").unwrap();
+    let driven = run(&TABLES[0].engine, text, &mut WORLD.server(Mind::HONEST)).swap_remove(0);
+    for (body, found) in [("Observation/OBS-INLINE", true), ("Observation/OBS-INLINE-1", false), ("", false)] {
+        let told = Driven { body: body.as_bytes().to_vec(), ..driven.clone() };
+        assert_eq!(nothing_of_others(text, &[told]).is_err(), found, "{body}");
+    }
 }
