@@ -77,7 +77,19 @@ pub(crate) fn meets(engine: &Engine, rule: &Rule, facts: &TypeFacts, resource: &
     })
 }
 
-/// Whether a resource is one patient's own, as "Compartment and shared types" says.
+/// Whether a resource is in one patient's compartment itself, and not only open to its rules as what is nobody's is.
+pub(crate) fn is_own(engine: &Engine, facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+    let nobodys = match facts.standing {
+        Standing::Shared => true,
+        Standing::PatientElement => {
+            !owner_paths(engine, facts).iter().any(|path| any_at(*resource, &path.elements, &mut |_| true))
+        }
+        _ => false,
+    };
+    !nobodys && is_member(engine, facts, resource, patient, eyes)
+}
+
+/// Whether a resource is one patient's own or stands open to its rules, as "Compartment and shared types" says.
 pub(crate) fn is_member(
     engine: &Engine,
     facts: &TypeFacts,

@@ -19,8 +19,10 @@ use crate::files;
 
 /// The only parameter of a sealed link.
 pub const PARAMETER: &str = "_page";
-/// How long a link can be followed.
+/// How long a page's link can be followed.
 const LIFE_SECONDS: i64 = 15 * 60;
+/// How long a job of an export can be asked for, and its files fetched: large ones run for hours.
+const EXPORT_LIFE_SECONDS: i64 = 24 * 60 * 60;
 /// The longest sealed text; with base and name it stays within what clients and servers take as a URL.
 const MAX_SEALED_BYTES: usize = 12 * 1024;
 const KEY_FILE: &str = "link.key";
@@ -48,6 +50,13 @@ pub enum Kind {
 }
 
 impl Kind {
+    const fn life_seconds(&self) -> i64 {
+        match self {
+            Self::Page => LIFE_SECONDS,
+            Self::Job | Self::Resources(_) | Self::Errors | Self::Deleted => EXPORT_LIFE_SECONDS,
+        }
+    }
+
     /// Whether it can be asked for by this method.
     #[must_use]
     pub fn has_method(&self, method: &str) -> bool {
@@ -194,7 +203,7 @@ impl Links {
             origin: sealing.origin.clone(),
             sent: sealing.sent.to_owned(),
             owner,
-            expires_at: now.saturating_add(LIFE_SECONDS),
+            expires_at: now.saturating_add(sealing.kind.life_seconds()),
         };
         let nonce = random::<NONCE_LEN>()?;
         let mut text = serde_json::to_vec(&page).ok()?;
@@ -288,6 +297,17 @@ mod tests {
     fn a_link_opens_for_its_own_caller() {
         let page = links().open_sealed(&sealed_link(), &claims("me", Some("1")), 1_000 + LIFE_SECONDS - 1).unwrap();
         assert_eq!((page.link.as_str(), page.origin.target.as_str()), ("?page=2", "/Observation"));
+    }
+
+    #[test]
+    fn d54_an_export_is_asked_for_and_fetched_for_a_day() {
+        let origin = Origin { method: "GET".into(), target: "/$export".into(), form: None, json: None };
+        for kind in [Kind::Job, Kind::Resources("Patient".to_owned()), Kind::Errors, Kind::Deleted] {
+            let sealing = Sealing { kind: &kind, link: "/jobs/1", origin: &origin, sent: "00" };
+            let link = links().seal(&sealing, claims("me", None), 1_000).unwrap();
+            let at = |now| links().open_sealed(&link, &claims("me", None), now).is_some();
+            assert!(at(1_000 + 86_399) && !at(1_000 + 86_400), "{kind:?}");
+        }
     }
 
     #[test]

@@ -169,6 +169,10 @@ impl Interpreter {
                     needed.extend(self.owner_paths(name).into_iter().filter_map(|path| path.into_iter().next()));
                 }
             }
+            // A contained Patient has to be seen, of whatever type it is that holds it.
+            if self.standing(name) != Standing::Binary {
+                needed.push("contained".to_owned());
+            }
         }
         for (constraint, _) in &rule.constraints {
             let parameter = self.parameter(name, constraint);

@@ -176,7 +176,7 @@ impl<'a> Scene<'_, 'a> {
             !resource.is_ambiguous()
                 && says("resourceType", name)
                 && says("id", id)
-                && crate::cover::is_member(self.engine, facts, &resource, patient, &eyes)
+                && crate::cover::is_own(self.engine, facts, &resource, patient, &eyes)
         });
         if member { Ok(()) } else { Err(self.hidden(Reason::ExistingNotCovered, trace).into()) }
     }

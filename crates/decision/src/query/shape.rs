@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as List;
 use policy::decision::{Obligation, Phase};
-use policy::facts::Standing;
+use policy::facts::{ElementPath, Standing};
 use policy::letters::Letters;
 use policy::reason::Reason;
 
@@ -14,7 +14,7 @@ use crate::denial::Denial;
 use crate::engine::Place;
 use crate::judge::Trace;
 use crate::normalise::Parameter;
-use crate::rules::Grants;
+use crate::rules::{Grants, Rule};
 use crate::upstream::Query;
 
 /// The parameters that shape an answer, wherever they stand.
@@ -212,11 +212,13 @@ fn needed<'e>(engine: &'e Engine, grants: &Grants, place: Place) -> Vec<&'e str>
     let constrained = grants.list.iter().flat_map(|rule| rule.constraints.iter());
     let granular =
         constrained.filter_map(|constraint| engine.parameter(facts, &constraint.name)).flat_map(|one| &one.paths);
+    // Whether a Patient lies within, too, is asked of every resource that a `patient/` rule is to open.
     let extra: &[&str] = match facts.standing {
         Standing::Binary => &["securityContext"],
-        Standing::Provenance => &["target"],
-        _ => &[],
+        _ if !grants.list.iter().any(Rule::is_patient) => &[],
+        Standing::Provenance => &["target", "contained"],
+        _ => &["contained"],
     };
-    let paths = owner.iter().chain(granular).filter_map(|path| path.elements.first()).map(|element| &**element);
-    paths.chain(extra.iter().copied()).collect()
+    let first = |path: &'e ElementPath| path.elements.first().map(|element| &**element);
+    owner.iter().filter_map(first).chain(extra.iter().copied()).chain(granular.filter_map(first)).collect()
 }

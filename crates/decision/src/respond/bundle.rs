@@ -18,7 +18,7 @@ use super::instance::sorted;
 use super::lead::{Found, Refers, Span, Texts, Way, follow};
 use super::{Check, prune};
 use crate::answer;
-use crate::cover::{Eyes, contains_patient, is_member};
+use crate::cover::{Eyes, contains_patient, is_own};
 use crate::json::{Kind, Value, quote};
 use crate::query::Search;
 
@@ -157,7 +157,7 @@ impl Check<'_, '_> {
         if let Some(score) = entry.score().filter(|score| score.kind() == Kind::Number) {
             found.score = Span::of(score.range());
         }
-        let own = |patient| is_member(self.engine, facts, &resource, patient, eyes);
+        let own = |patient| is_own(self.engine, facts, &resource, patient, eyes);
         found.own = search.may_hold(LAST) && eyes.patient.is_some_and(own);
         if search.is_for(name) && prune::has_any(&resource, search.added) {
             let from = findings.runs.len();

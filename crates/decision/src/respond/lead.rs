@@ -58,7 +58,7 @@ pub(super) struct Found<'e> {
     pub(super) way: Way,
     /// Whether it is a match.
     pub(super) matched: bool,
-    /// Whether it is the context's own, or shared.
+    /// Whether it is the context's own.
     pub(super) own: bool,
 }
 

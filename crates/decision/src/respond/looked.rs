@@ -7,7 +7,7 @@ use policy::letters::Letters;
 
 use super::Check;
 use crate::arena::Arena;
-use crate::cover::is_member;
+use crate::cover::is_own;
 use crate::json::{Document, Value};
 use crate::reference::Reference;
 use crate::stored;
@@ -84,7 +84,7 @@ impl Check<'_, '_> {
                         !resource.is_ambiguous()
                             && says("resourceType", name)
                             && says("id", id)
-                            && is_member(self.engine, facts, &resource, patient, &eyes)
+                            && is_own(self.engine, facts, &resource, patient, &eyes)
                             && self.is_covered(name, &resource, Letters::READ, &eyes)
                     });
                     if counts {

@@ -6,7 +6,7 @@ use policy::reason::Reason;
 
 use super::Check;
 use crate::answer;
-use crate::cover::{is_admitted, is_member};
+use crate::cover::{is_admitted, is_own};
 use crate::json::Value;
 use crate::rules::Rule;
 
@@ -66,7 +66,7 @@ impl Check<'_, '_> {
         if !guarded {
             return rules.any(admitted);
         }
-        let member = eyes.patient.is_some_and(|patient| is_member(self.engine, facts, &resource, patient, &eyes));
+        let member = eyes.patient.is_some_and(|patient| is_own(self.engine, facts, &resource, patient, &eyes));
         (member && rules.any(admitted)) || self.is_covered(name, &resource, Letters::READ, &eyes)
     }
 }

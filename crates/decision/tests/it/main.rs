@@ -14,6 +14,8 @@ mod batch;
 mod batch_laws;
 mod check;
 mod corpus;
+mod drive;
 mod explain;
 mod export;
 mod laws;
+mod servers;
