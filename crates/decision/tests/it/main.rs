@@ -13,5 +13,8 @@ mod attacks;
 mod batch;
 mod batch_laws;
 mod check;
+mod compare;
 mod corpus;
+mod equality;
+mod generated;
 mod laws;

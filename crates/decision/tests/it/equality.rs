@@ -1,0 +1,54 @@
+//! Property 6: the engine equals the slow reference interpreter on every input, reason included.
+
+use std::time::{Duration, Instant};
+
+use policy::request::Capabilities;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::TestError;
+
+use crate::compare::{Case, Store, settle};
+use crate::generated::answer::given;
+use crate::generated::world::{World, factor, runner, seed};
+
+/// Services and cases of each in a usual run; `FIREWARDEN_TEST_FACTOR` multiplies the Services.
+const SERVICES: u64 = 6;
+/// See [`SERVICES`].
+const CASES: u32 = 250;
+
+/// A case in that world.
+pub(crate) fn case(world: &World) -> impl Strategy<Value = Case> + use<> {
+    let store = prop_oneof![
+        12 => Just(Store::Honest),
+        1 => select(vec![Store::Gone, Store::Failing, Store::Broken, Store::Unversioned]),
+    ];
+    let capabilities = prop_oneof![
+        15 => Just(Capabilities::ALL),
+        1 => (any::<bool>(), any::<bool>(), any::<bool>())
+            .prop_map(|(rewrite, check_response, lookup)| Capabilities { rewrite, check_response, lookup }),
+    ];
+    (world.callers(), world.requests(), given(), store, capabilities)
+        .prop_map(|(who, asked, given, store, capabilities)| Case { who, asked, given, store, capabilities })
+}
+
+#[test]
+fn the_engine_decides_as_the_reference_does() {
+    let mut faults = Vec::new();
+    let started = Instant::now();
+    for number in 0..SERVICES * u64::from(factor()) {
+        let seed = seed().wrapping_add(number);
+        let world = World::of(seed);
+        let found = runner(seed, CASES).run(&case(&world), |case| {
+            settle(&world, &case).map(|_| ()).map_err(TestCaseError::fail)
+        });
+        if let Err(fault) = found {
+            let text = match fault {
+                TestError::Fail(reason, case) => format!("{reason}\n  {case:?}"),
+                TestError::Abort(reason) => reason.to_string(),
+            };
+            faults.push(format!("FIREWARDEN_TEST_SEED={seed} {:?}\n  {text}", world.spec));
+        }
+    }
+    let _ = (started, Duration::ZERO);
+    assert!(faults.is_empty(), "{} differences:\n{}", faults.len(), faults.join("\n\n"));
+}
