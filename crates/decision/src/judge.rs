@@ -249,6 +249,7 @@ pub(crate) fn judge_call<'a>(
     trace.resource_id = target.id;
 
     trace.phase = Phase::Rules;
+    token::holds_resource(engine, call, grants)?;
     let home =
         if target.prefix.is_empty() { &*engine.base.url } else { arena.join(&[&engine.base.url, target.prefix]) };
     let theirs = match request.upstream_base {
@@ -308,7 +309,7 @@ impl<'a> Scene<'_, 'a> {
 
     /// Phase 8, before the resource is there: which of the rules are left (D21, D24). `body` is the request's own.
     fn tags(&self, permitting: &'a [u16], body: Option<Value<'_>>, trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
-        let binds = self.engine.tags_bind || self.rules(permitting).any(|rule| rule.condition(self.engine).is_some());
+        let binds = self.engine.tags_bind || self.rules(permitting).any(|rule| rule.conditions(self.engine).next().is_some());
         if !binds {
             return Ok(permitting);
         }

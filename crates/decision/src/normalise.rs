@@ -110,10 +110,8 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
     if engine.is_fhir() {
         check_ids(engine, &call)?;
     }
-    let searches = matches!(
-        interaction,
-        Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
-    );
+    // By the path alone, so that what is not in the Service is told in phase 3, whatever its body is.
+    let searches = engine.is_fhir() && call.segments().last() == Some(&"_search");
     let mut parameters = arena.list_of(8);
     query::tokenise(target.query, false, arena, &mut parameters)?;
     let mut outside = arena.list();
@@ -133,7 +131,12 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         return Err(Denial::new(Phase::Normalise, Reason::MalformedUrl));
     }
     limits(engine, request, &target, &call, whole, interaction)?;
-    if request.body.is_empty() || !matches!(method, Some(Method::Get | Method::Options)) {
+    let bears = |method| match method {
+        Method::Post | Method::Put | Method::Patch => true,
+        Method::Get | Method::Head | Method::Options => false,
+        Method::Delete | Method::Trace => !engine.is_fhir(),
+    };
+    if request.body.is_empty() || method.map_or(!engine.is_fhir(), bears) {
         media::check(engine, request, &mut call, searches)?;
         return Ok(call);
     }

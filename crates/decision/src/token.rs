@@ -39,7 +39,7 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
         return Ok(Entry::Excluded);
     }
     match grants.refusal {
-        None => holds_resource(engine, call, grants).map(|()| Entry::Caller),
+        None => Ok(Entry::Caller),
         Some(Reason::NoToken) if is_development(engine, request.now) && plain && call.path.is_some() => {
             Ok(Entry::Development)
         }
@@ -53,11 +53,13 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
 /// With both kinds of credential the key has to hold what the request needs, before the token is asked (D30).
 pub(crate) fn holds_resource(engine: &Engine, call: &Call<'_>, grants: &Grants) -> Result<(), Denial> {
     let Some(access) = grants.basic else { return Ok(()) };
-    let held = match call.operation(engine) {
-        Some((_, operation)) => access.allows(operation),
-        None => access.read || access.write,
-    };
-    if held { Ok(()) } else { Err(Denial::new(Phase::Token, Reason::NoRule)) }
+    if !access.read && !access.write {
+        return Err(Denial::new(Phase::Rules, Reason::NoPermission));
+    }
+    match call.operation(engine) {
+        Some((_, operation)) if !access.allows(operation) => Err(Denial::new(Phase::Rules, Reason::NoRule)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether requests without credentials are let in now (I41); never in a production Service.

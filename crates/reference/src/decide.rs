@@ -12,6 +12,7 @@ use crate::answer::{Answer, Next, Sent, SentBody};
 use crate::call::{Call, Scene, Target};
 use crate::coverage::Cover;
 use crate::denial::{Denial, Stop, deny, stop};
+use crate::phase1_normalise::accepted;
 use crate::phase2_token::Passed;
 use crate::phase4_rules::{Fitting, prefers};
 use crate::phase5_query::Pairs;
@@ -71,7 +72,13 @@ impl Interpreter {
         match self.token(&call, &request.caller, request.now) {
             Err(denial) => denied(denial, None),
             Ok(Passed::Options) => ended(Phase::Token, Next::Answer(204), None),
-            Ok(Passed::Open(query)) => ended(Phase::Token, Next::Forward(self.sent(&call, query)), None),
+            Ok(Passed::Open(query)) => {
+                let mut sent = self.sent(&call, query);
+                if self.is_fhir() && sent.path == "/metadata" {
+                    set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
+                }
+                ended(Phase::Token, Next::Forward(sent), None)
+            }
             Ok(Passed::DevMode) => ended(Phase::Token, Next::Forward(self.sent_as_it_was(&call)), Some(R::DevMode)),
             Ok(Passed::On) => self.after_token(call, request),
         }
@@ -269,6 +276,9 @@ impl Interpreter {
         if call.form.is_some() {
             sent.body = Some(SentBody::Form(std::mem::take(&mut sent.query)));
         }
+        if target.interaction.is_some() {
+            set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
+        }
         let written = needs(permits);
         if let Some(version) = &written.if_match {
             set(&mut sent.headers, "if-match", version);
@@ -371,7 +381,8 @@ pub(crate) fn base(verdict: Verdict, phase: Phase, target: Option<&Target>) -> A
         note: None,
         interaction: target.and_then(|one| one.interaction),
         resource_type: target.and_then(|one| one.resource_type.clone()),
-        resource_id: target.and_then(|one| one.id.clone()),
+        // Of a compartment the path names the Patient, not what is worked on.
+        resource_id: target.filter(|one| one.interaction != Some(I::SearchCompartment)).and_then(|one| one.id.clone()),
         rules: Vec::new(),
         used: Vec::new(),
         ignored: Vec::new(),

@@ -61,7 +61,7 @@ impl Interpreter {
         if self.is_fhir() {
             check_accept(&headers, &all)?;
             check_body_form(request, &headers, is_search_form)?;
-        } else if matches!(request.method, "GET" | "HEAD") && !request.body.is_empty() {
+        } else if matches!(request.method, "GET" | "HEAD" | "OPTIONS") && !request.body.is_empty() {
             return Err(fault(R::MalformedBody));
         }
         Ok(Call {
@@ -225,6 +225,12 @@ pub(crate) fn media_type(text: &str) -> (String, Pairs) {
 
 /// `Accept` and `_format` ask for JSON, of a version with tables.
 fn check_accept(headers: &[(String, String)], parameters: &[(String, String)]) -> Result<(), Denial> {
+    let formats = parameters.iter().filter(|(name, _)| name == "_format").all(|(_, value)| is_json_format(value));
+    if formats && accepted(headers).is_some() { Ok(()) } else { Err(fault(R::NotAcceptable)) }
+}
+
+/// The kind of JSON to ask the upstream for: the first that the client names, else FHIR's; none if it takes neither.
+pub(crate) fn accepted(headers: &[(String, String)]) -> Option<&'static str> {
     let accepts: Vec<&str> =
         headers.iter().filter(|(name, _)| name == "accept").flat_map(|(_, value)| value.split(',')).collect();
     let ranges: Vec<(String, Pairs)> =
@@ -233,18 +239,25 @@ fn check_accept(headers: &[(String, String)], parameters: &[(String, String)]) -
         |pairs: &Pairs, name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let known_version = |pairs: &Pairs| asked(pairs, "fhirversion").is_none_or(|version| version == "4.0");
     let weighs = |pairs: &Pairs| asked(pairs, "q").is_none_or(|q| q.parse::<f64>().is_ok_and(|q| q > 0.0));
-    let json = |kind: &str| matches!(kind, "application/fhir+json" | "application/json" | "application/*" | "*/*");
-    let served = ranges.is_empty() || ranges.iter().any(|(kind, pairs)| json(kind) && weighs(pairs));
-    let versions = ranges.iter().all(|(_, pairs)| known_version(pairs));
-    let formats = parameters.iter().filter(|(name, _)| name == "_format").all(|(_, value)| is_json_format(value));
-    if served && versions && formats { Ok(()) } else { Err(fault(R::NotAcceptable)) }
+    if !ranges.iter().all(|(_, pairs)| known_version(pairs)) {
+        return None;
+    }
+    let taken: Vec<&str> =
+        ranges.iter().filter(|(_, pairs)| weighs(pairs)).map(|(kind, _)| kind.as_str()).collect();
+    let own = |kind: &&str| match *kind {
+        "application/json" => Some("application/json"),
+        "application/fhir+json" => Some("application/fhir+json"),
+        _ => None,
+    };
+    let any = ranges.is_empty() || taken.iter().any(|kind| matches!(*kind, "application/*" | "*/*"));
+    taken.iter().find_map(own).or(any.then_some("application/fhir+json"))
 }
 
-/// Whether a `_format` asks for JSON; an empty one asks for nothing. A `+` came as a space.
+/// Whether a `_format` asks for JSON. A `+` came as a space.
 pub(crate) fn is_json_format(value: &str) -> bool {
     let (kind, pairs) = media_type(value);
     let version = pairs.iter().all(|(name, value)| name != "fhirversion" || value == "4.0");
-    matches!(kind.as_str(), "" | "json" | "application/json" | "application/fhir+json" | "application/fhir json")
+    matches!(kind.as_str(), "json" | "application/json" | "application/fhir+json" | "application/fhir json")
         && version
 }
 

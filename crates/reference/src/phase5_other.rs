@@ -18,12 +18,10 @@ impl Interpreter {
     pub(crate) fn query_phase(&self, scene: &Scene<'_>, rule: &Rule) -> Result<Plan, Denial> {
         let given = scene.call.parameters();
         let target = &scene.target;
-        if let Some(list) = rule.field_list(target.operation)
-            && !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
-            && !(scene.call.method == "POST" && scene.call.form.is_none())
-        {
-            let allowed = |name: &str| SHAPE.contains(&name) || crate::fields::allows_name(list, name);
-            if given.iter().any(|(name, _)| !allowed(name)) {
+        let of_query = !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
+            && !(scene.call.method == "POST" && scene.call.form.is_none());
+        for list in rule.field_lists(target.operation).iter().filter(|_| of_query) {
+            if given.iter().any(|(name, _)| !crate::fields::allows_name(list, name)) {
                 return Err(fault(R::FieldDenied));
             }
         }

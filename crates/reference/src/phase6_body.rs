@@ -123,8 +123,9 @@ impl Interpreter {
         self.check_marks(scene, &state, Some(&current.value))?;
         check_whole(&state)?;
         check_whole(&current.value)?;
-        if let Some(list) = rule.field_list(scene.target.operation)
-            && !patch.touched().iter().all(|path| crate::fields::allows_path(list, path))
+        let touched = patch.touched();
+        let lists = rule.field_lists(scene.target.operation);
+        if !lists.iter().all(|list| touched.iter().all(|path| crate::fields::allows_path(list, path)))
         {
             return Err(stop(Body, R::FieldDenied));
         }
@@ -205,7 +206,7 @@ impl Interpreter {
 
     fn plain_body(&self, scene: &Scene<'_>, rule: &Rule) -> Result<Written, Stop> {
         let written = matches!(scene.call.method.as_str(), "POST" | "PUT" | "PATCH");
-        if rule.field_list(scene.target.operation).is_some() && written && scene.call.has_body() {
+        if !rule.field_lists(scene.target.operation).is_empty() && written && scene.call.has_body() {
             let body = scene.call.json()?;
             self.check_fields(scene, rule, &body)?;
         }
@@ -414,10 +415,9 @@ impl Interpreter {
 
     /// Phase 6's list of fields of a body.
     fn check_fields(&self, scene: &Scene<'_>, rule: &Rule, body: &Value) -> Result<(), Denial> {
-        match rule.field_list(scene.target.operation) {
-            Some(list) if !crate::fields::allows_body(list, body) => Err(deny(Body, R::FieldDenied)),
-            _ => Ok(()),
-        }
+        let lists = rule.field_lists(scene.target.operation);
+        let allowed = lists.iter().all(|list| crate::fields::allows_body(list, body));
+        if allowed { Ok(()) } else { Err(deny(Body, R::FieldDenied)) }
     }
 
     /// D18: the query of `If-None-Exist`, as a search of the type by the same rule.

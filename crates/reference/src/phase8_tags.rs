@@ -13,8 +13,7 @@ use crate::rules::Rule;
 impl Interpreter {
     /// Goes through phase 8 with one rule.
     pub(crate) fn tags_phase(&self, scene: &Scene<'_>, rule: &Rule, written: &Written) -> Result<(), Denial> {
-        let reads = rule.condition.as_ref().is_some_and(crate::condition::Condition::reads_resource);
-        if !reads && !self.where_holds(scene, rule, None) {
+        if !self.where_holds(scene, rule, None) {
             return Err(deny(Tags, R::WhereFalse));
         }
         if scene.target.interaction.is_none() {

@@ -42,8 +42,11 @@ pub(crate) struct Rule {
     pub(crate) operations: Option<Vec<usize>>,
     pub(crate) constraints: Vec<(String, String)>,
     /// The lists of fields, by operation.
-    pub(crate) fields: BTreeMap<usize, Vec<Field>>,
+    pub(crate) fields: BTreeMap<usize, Vec<Vec<Field>>>,
+    /// Its own `where`, which stands in for the match of tags.
     pub(crate) condition: Option<Condition>,
+    /// Those of the roles that bound it: they hold beside whatever its own tags or `where` say (D41).
+    pub(crate) bounds: Vec<Condition>,
     /// A key of Basic credentials: its R is every interaction that writes nothing.
     pub(crate) basic: bool,
     /// `default_user_role`, which never names a `$operation`.
@@ -63,6 +66,7 @@ impl Rule {
             constraints: scope.constraints,
             fields: BTreeMap::new(),
             condition: None,
+            bounds: Vec::new(),
             basic: false,
             by_default: false,
         }
@@ -77,6 +81,7 @@ impl Rule {
             constraints: Vec::new(),
             fields: BTreeMap::new(),
             condition: None,
+            bounds: Vec::new(),
             basic: false,
             by_default: false,
         }
@@ -96,9 +101,14 @@ impl Rule {
         self.operations.as_ref().is_some_and(|list| !list.contains(&operation))
     }
 
-    /// Whether it lists fields for this operation.
-    pub(crate) fn field_list(&self, operation: usize) -> Option<&Vec<Field>> {
-        self.fields.get(&operation)
+    /// The lists of fields for this operation; each holds.
+    pub(crate) fn field_lists(&self, operation: usize) -> &[Vec<Field>] {
+        self.fields.get(&operation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Its own `where`, and those that bound it.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.condition.iter().chain(&self.bounds)
     }
 }
 
@@ -143,17 +153,18 @@ impl Interpreter {
         }
     }
 
-    /// Whether tags bind a rule (D20).
+    /// Whether the default match of tags binds a rule (D20); a key of Basic credentials has no tags that could match (D40).
+    pub(crate) fn matches_tags(&self, rule: &Rule) -> bool {
+        let service = &self.service;
+        let binds = !service.tag_keys.is_empty()
+            || !service.tagged.is_empty()
+            || service.settings.untagged_resources != UntaggedResources::ByRole;
+        rule.condition.is_none() && binds && !rule.basic
+    }
+
+    /// Whether tags bind a rule, by the default match or by a `where` (D20).
     pub(crate) fn tags_bind(&self, rule: &Rule) -> bool {
-        match &rule.condition {
-            Some(condition) => condition.reads_resource(),
-            None => {
-                let service = &self.service;
-                !service.tag_keys.is_empty()
-                    || !service.tagged.is_empty()
-                    || service.settings.untagged_resources != UntaggedResources::ByRole
-            }
-        }
+        self.matches_tags(rule) || rule.conditions().any(Condition::reads_resource)
     }
 
     pub(crate) fn enforces_labels(&self) -> bool {
@@ -164,7 +175,7 @@ impl Interpreter {
     pub(crate) fn is_plain(&self, rule: &Rule, operation: usize) -> bool {
         !rule.is_patient()
             && rule.constraints.is_empty()
-            && rule.field_list(operation).is_none()
+            && rule.field_lists(operation).is_empty()
             && !self.tags_bind(rule)
             && !self.enforces_labels()
     }
@@ -193,18 +204,23 @@ impl Interpreter {
         }
     }
 
-    /// Who calls, and the rules before any ceiling; none without verified credentials.
+    /// Who calls, and the rules before any ceiling; none without a permission, whatever bounds it (D39).
     pub(crate) fn collect(&self, caller: &Caller<'_>) -> Option<(Principal, Vec<Rule>)> {
         match caller {
             Caller::Missing | Caller::Refused(_) => None,
             Caller::Verified(claims, issuer) | Caller::Both(claims, issuer, _) => {
-                Some((self.principal_of_token(claims, issuer), self.rules_of_token(claims, issuer)))
+                let (rules, any) = self.rules_of_token(claims, issuer);
+                Some((self.principal_of_token(claims, issuer), rules)).filter(|_| any)
             }
-            Caller::Basic(key) => Some((Self::principal_of_key(key), self.rules_of_key(key))),
+            Caller::Basic(key) => {
+                let rules = self.rules_of_key(key);
+                Some((Self::principal_of_key(key), rules)).filter(|(_, rules)| !rules.is_empty())
+            }
         }
     }
 
-    fn rules_of_token(&self, claims: &Claims, issuer: &Issuer) -> Vec<Rule> {
+    /// The rules of a token, and whether it says anything before roles bound it.
+    fn rules_of_token(&self, claims: &Claims, issuer: &Issuer) -> (Vec<Rule>, bool) {
         let scopes = claims.scope.clone().unwrap_or_default();
         let words: Vec<(&str, Word)> =
             scopes.split(' ').filter(|word| !word.is_empty()).map(|word| (word, scope::word(self, word))).collect();
@@ -223,10 +239,12 @@ impl Interpreter {
         };
         let bound = has_smart && issuer.trusted_for_roles && !claims.role_ids.is_empty();
         let mut rules = Vec::new();
+        let mut any = false;
         for (text, word) in words {
             match word {
                 Word::Resource(scope) if scope.context == Context::System && names_person => {}
                 Word::Resource(scope) => {
+                    any = true;
                     let rule = Rule::of_scope(text, scope);
                     if bound && rule.context == Some(Context::User) {
                         rules.extend(roles.iter().filter_map(|role| meet(self, &rule, role)));
@@ -244,21 +262,22 @@ impl Interpreter {
         if !has_smart && !has_extension && claims.role_ids.is_empty() {
             rules.extend(self.default_rule());
         }
-        rules
+        any |= !rules.is_empty();
+        (rules, any)
     }
 
     fn rule_of_extension(&self, name: &str) -> Option<Rule> {
         let (_, lines) = self.service.extension_scopes.iter().find(|(known, _)| known == name)?;
         let role = self.operations_of(lines)?;
         let mut rule = Rule::of_operations(name.to_owned(), role.0);
-        rule.fields = role.1;
+        rule.fields = role.1.into_iter().map(|(index, list)| (index, vec![list])).collect();
         Some(rule)
     }
 
     fn rule_of_role(&self, role: &Role) -> Option<Rule> {
         let (operations, fields) = self.operations_of(&role.operations)?;
         let mut rule = Rule::of_operations(role.id.to_string(), operations);
-        rule.fields = fields;
+        rule.fields = fields.into_iter().map(|(index, list)| (index, vec![list])).collect();
         rule.condition = match &role.condition {
             Some(text) => Some(condition::read(text)?),
             None => None,
@@ -322,7 +341,7 @@ impl Interpreter {
         }
         let given = |one: &Operation| if self.is_write(one) { write } else { read };
         let places = self.operations.iter().enumerate().filter(|(_, one)| given(one)).map(|(index, _)| index);
-        let mut rule = Rule::of_operations(key.id.to_string(), places.collect());
+        let mut rule = Rule::of_operations(format!("basic:{}", key.id), places.collect());
         rule.basic = true;
         vec![rule]
     }
@@ -364,7 +383,7 @@ fn meet(interpreter: &Interpreter, rule: &Rule, ceiling: &Rule) -> Option<Rule> 
     let contexts_agree = match (rule.context, ceiling.context) {
         (_, None) => true,
         (Some(one), Some(other)) if one == other => true,
-        (Some(Context::Patient) | None, Some(Context::System)) => true,
+        (Some(Context::Patient), Some(Context::System)) => true,
         _ => false,
     };
     if !contexts_agree {
@@ -391,23 +410,11 @@ fn meet(interpreter: &Interpreter, rule: &Rule, ceiling: &Rule) -> Option<Rule> 
     constraints.sort();
     constraints.dedup();
     let mut fields = rule.fields.clone();
-    for (index, list) in &ceiling.fields {
-        match fields.get(index) {
-            // Two lists: what both let pass cannot be said as one, so only a list that is the same stays.
-            Some(own) if own != list => {
-                fields.insert(*index, own.iter().filter(|one| list.contains(one)).cloned().collect());
-            }
-            _ => {
-                fields.insert(*index, list.clone());
-            }
-        }
+    for (index, lists) in &ceiling.fields {
+        fields.entry(*index).or_default().extend(lists.clone());
     }
-    let condition = match (&rule.condition, &ceiling.condition) {
-        (None, None) => None,
-        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
-        (Some(one), Some(other)) => Some(Condition::And(vec![one.clone(), other.clone()])),
-    };
-    let met = Rule { letters, operations, constraints, fields, condition, ..rule.clone() };
+    let bounds = rule.bounds.iter().chain(ceiling.conditions()).cloned().collect();
+    let met = Rule { letters, operations, constraints, fields, bounds, ..rule.clone() };
     let empty = met.letters.as_ref().is_some_and(|(_, letters)| letters.is_empty())
         || met.operations.as_ref().is_some_and(Vec::is_empty)
         || (met.letters.is_some() && met.operations.is_some() && !interpreter.gives_something(&met));

@@ -85,7 +85,8 @@ impl Interpreter {
             let wider = |wide: &Rule, narrow: &Rule| {
                 let context = !wide.is_patient() || narrow.is_patient();
                 let constraints = wide.constraints.iter().all(|constraint| narrow.constraints.contains(constraint));
-                let tags = !self.tags_bind(wide) || wide.condition == narrow.condition;
+                let same = wide.condition == narrow.condition && wide.bounds == narrow.bounds;
+                let tags = !self.tags_bind(wide) || same;
                 context && constraints && tags
             };
             let equal = wider(&one.rule, &other.rule);

@@ -82,8 +82,8 @@ fn within_fields<'a>(
     all: &[Parameter<'a>],
     trace: &mut Trace<'a>,
 ) -> Result<(), Denial> {
-    let Some(list) = rule.fields(scene.engine, scene.index) else { return Ok(()) };
-    match all.iter().find(|one| !fields::query_name_allowed(list, one.name)) {
+    let mut lists = rule.fields(scene.engine, scene.index);
+    match lists.find_map(|list| all.iter().find(|one| !fields::query_name_allowed(list, one.name))) {
         None => Ok(()),
         Some(one) => {
             trace.used.push(one.name.into());

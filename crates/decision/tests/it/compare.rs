@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use decision::{Answer, Arena, Engine, Grants, Outcome, decide, respond};
+use decision::{Answer, Arena, Engine, Grants, Outcome, decide, refuse, respond};
 use policy::Reason;
 use policy::decision::{Action, Decision, Lookup, Obligation, Released, Upstream, Verdict};
 use policy::request::{Capabilities, Header, Request, Stored};
@@ -92,7 +92,7 @@ pub(crate) fn settle(world: &World, case: &Case) -> Result<Settled, String> {
         let arena = Arena::new();
         let engine = decide(&world.engine, &request, &grants, &arena);
         let reference = world.reference.decide(&request);
-        differ(&engine, &reference)?;
+        differ(&world.engine, &engine, &reference)?;
         let Action::Lookup(lookups) = &engine.action else { break engine.into_owned() };
         let lookups = lookups.to_vec();
         look_up(world, case.store, &mut known, lookups)?;
@@ -163,15 +163,19 @@ fn is_not_built(decision: &Decision<'_>, reference: &reference::Answer) -> bool 
     whole || decision.entries.iter().zip(&reference.entries).any(|(one, other)| is_not_built(one, other))
 }
 
-fn differ(engine: &Decision<'_>, reference: &reference::Answer) -> Result<(), String> {
+fn differ(by: &Engine, engine: &Decision<'_>, reference: &reference::Answer) -> Result<(), String> {
     if is_not_built(engine, reference) {
         return Ok(());
     }
-    let of = |verdict: Verdict, phase| match verdict {
-        Verdict::Permit => (verdict, None),
-        _ => (verdict, Some(phase)),
+    // What the client gets for a denial, and where it was denied; nobody sees where a request waits.
+    let of = |verdict: Verdict, status, phase| match verdict {
+        Verdict::Deny { reason, .. } => (Verdict::Deny { status, reason }, Some(phase)),
+        verdict => (verdict, None),
     };
-    same("verdict and phase", &of(engine.verdict, engine.phase), &of(reference.verdict, reference.phase))?;
+    let refused = refuse(Some(by), engine).status;
+    let status = if let Verdict::Deny { status, .. } = reference.verdict { status } else { 0 };
+    let (one, other) = (of(engine.verdict, refused, engine.phase), of(reference.verdict, status, reference.phase));
+    same("verdict and phase", &one, &other)?;
     same("note", &engine.note, &reference.note)?;
     next_differs(engine, reference)?;
     let owned = |one: &Option<std::borrow::Cow<'_, str>>| one.as_deref().map(str::to_owned);
@@ -190,7 +194,7 @@ fn differ(engine: &Decision<'_>, reference: &reference::Answer) -> Result<(), St
     }
     same("the number of entries", &engine.entries.len(), &reference.entries.len())?;
     for (number, (one, other)) in engine.entries.iter().zip(&reference.entries).enumerate() {
-        differ(one, other).map_err(|fault| format!("entry {number}: {fault}"))?;
+        differ(by, one, other).map_err(|fault| format!("entry {number}: {fault}"))?;
     }
     Ok(())
 }

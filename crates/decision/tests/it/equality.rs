@@ -43,12 +43,48 @@ fn the_engine_decides_as_the_reference_does() {
         });
         if let Err(fault) = found {
             let text = match fault {
-                TestError::Fail(reason, case) => format!("{reason}\n  {case:?}"),
+                TestError::Fail(reason, case) => format!("{}\n  {reason}\n  {case:?}", world.told(&case.who)),
                 TestError::Abort(reason) => reason.to_string(),
             };
-            faults.push(format!("FIREWARDEN_TEST_SEED={seed} {:?}\n  {text}", world.spec));
+            faults.push(format!("FIREWARDEN_TEST_SEED={seed} {text}"));
         }
     }
     let _ = (started, Duration::ZERO);
     assert!(faults.is_empty(), "{} differences:\n{}", faults.len(), faults.join("\n\n"));
+}
+
+/// Not a property: all kinds of differences that there are, with the shortest case of each.
+#[test]
+#[ignore = "a list for whoever looks for what differs, not a check"]
+fn a_list_of_the_differences() {
+    use std::collections::BTreeMap;
+    let mut kinds: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut all = 0;
+    for number in 0..SERVICES * u64::from(factor()) {
+        let world = World::of(seed().wrapping_add(number));
+        let kinds = std::cell::RefCell::new(&mut kinds);
+        let count = std::cell::Cell::new(0);
+        let _ = runner(number, CASES).run(&case(&world), |case| {
+            count.set(count.get() + 1);
+            if let Err(fault) = settle(&world, &case) {
+                let key: String = fault.split("\n  upstream").next().unwrap().chars().take(170).collect();
+                let text = format!("{}\n  {fault}\n  {case:?}", world.told(&case.who));
+                let mut kinds = kinds.borrow_mut();
+                let known = kinds.entry(key).or_insert_with(|| (0, text.clone()));
+                known.0 += 1;
+                if text.len() < known.1.len() {
+                    known.1 = text;
+                }
+            }
+            Ok(())
+        });
+        all += count.get();
+    }
+    let mut list: Vec<_> = kinds.into_values().collect();
+    list.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    println!("{} kinds in {all} cases", list.len());
+    for (count, text) in list.iter().take(60) {
+        let text: String = text.chars().take(2_600).collect();
+        println!("\n== {count} times: {text}");
+    }
 }

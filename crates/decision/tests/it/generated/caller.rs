@@ -189,7 +189,7 @@ pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) 
     let refused = prop_oneof![
         30 => Just(None),
         1 => Just(Some(None)),
-        1 => select(vec![Reason::Expired, Reason::MalformedToken, Reason::Revoked, Reason::NoToken]).prop_map(|one| Some(Some(one))),
+        1 => select(vec![Reason::Expired, Reason::MalformedToken, Reason::Revoked]).prop_map(|one| Some(Some(one))),
     ];
     let alone = prop::bool::weighted(0.5);
     (

@@ -2,12 +2,11 @@
 
 use decision::Engine;
 use policy::decision::Lookup;
-use policy::id::RoleId;
 use policy::settings::ServiceKind;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use reference::Interpreter;
+use reference::{Interpreter, Service};
 use testkit::ehr;
 
 use super::caller::{Who, caller};
@@ -21,7 +20,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) reference: Interpreter,
     pub(crate) records: Vec<Record>,
-    pub(crate) roles: Vec<RoleId>,
+    pub(crate) service: Service,
 }
 
 /// A runner of that seed, for so many cases.
@@ -57,12 +56,13 @@ impl World {
     pub(crate) fn new(spec: Spec, records: Vec<Record>) -> Self {
         let ids: Vec<(String, String)> = records.iter().map(|one| (one.kind.clone(), one.id.clone())).collect();
         let service = spec.service(&ids);
-        let roles = service.roles.iter().map(|role| role.id).collect();
-        Self { engine: Engine::new(ehr::compile(&service)), reference: Interpreter::new(service), spec, records, roles }
+        let reference = Interpreter::new(service.clone());
+        Self { engine: Engine::new(ehr::compile(&service)), reference, spec, records, service }
     }
 
     pub(crate) fn callers(&self) -> impl Strategy<Value = Who> + use<> {
-        caller(types(), self.roles.clone(), self.spec.features.contains("basic"))
+        let roles = self.service.roles.iter().map(|role| role.id).collect();
+        caller(types(), roles, self.spec.features.contains("basic"))
     }
 
     pub(crate) fn requests(&self) -> BoxedStrategy<Asked> {
@@ -70,6 +70,20 @@ impl World {
             ServiceKind::Fhirv4 => request::fhir(&self.records),
             ServiceKind::Plain => request::plain(),
         }
+    }
+
+    /// The Service in words, as far as it concerns this caller.
+    pub(crate) fn told(&self, who: &Who) -> String {
+        let Spec { kind, settings, features, document, ceiling, .. } = &self.spec;
+        let mut text = format!("{kind:?} [{}] features [{features}] document {document:?}", settings.join(" "));
+        if who.account == "partner" {
+            text.push_str(&format!(" ceiling {ceiling:?}"));
+        }
+        for role in self.service.roles.iter().filter(|role| who.roles.contains(&role.id)) {
+            let condition = role.condition.as_ref().map(|text| format!(" where {text}")).unwrap_or_default();
+            text.push_str(&format!("\n  role {} {}: {:?}{condition}", role.id, role.name, role.operations));
+        }
+        text
     }
 
     /// What is stored, as the gateway would find it: status and body.
