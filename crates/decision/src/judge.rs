@@ -376,7 +376,8 @@ fn can_be_carried_out(
     if request.capabilities.rewrite && request.capabilities.check_response {
         return Ok(());
     }
-    let unsupported = Err(Denial::new(trace.phase, Reason::ObligationUnsupported));
+    let phase = if matches!(judged.plan, Plan::Batch(_)) { Phase::Batch } else { Phase::Response };
+    let unsupported = Err(Denial::new(phase, Reason::ObligationUnsupported));
     // Denied entries are answered in their place, so the answer is never the upstream's own.
     if matches!(judged.plan, Plan::Batch(_)) {
         return unsupported;

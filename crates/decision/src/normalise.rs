@@ -150,7 +150,8 @@ fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
         segments.get(index).is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
     };
     let known = segments.first().is_some_and(|name| engine.place(name).is_some());
-    let version = segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
+    let version = segments.get(2).is_none_or(|segment| *segment != "_history")
+        || segments.get(3).is_none_or(|version| policy::text::FhirId::accepts(version));
     let own =
         call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
     let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);

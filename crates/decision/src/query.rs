@@ -206,7 +206,7 @@ pub(crate) fn shape_only<'a>(
             drop_parameter(one.name, trace);
         }
     }
-    if shape.counts_only() {
+    if shape.counts() {
         return Err(class::refused());
     }
     note_labels(engine, trace);
@@ -232,7 +232,7 @@ pub(crate) fn of_batch<'a>(call: &Call<'a>, arena: &'a Arena, trace: &mut Trace<
             name => drop_parameter(name, trace),
         }
     }
-    if dropped.counts_only() {
+    if dropped.counts() {
         return Err(class::refused());
     }
     let mut pairs = arena.list_of(2);
@@ -240,13 +240,12 @@ pub(crate) fn of_batch<'a>(call: &Call<'a>, arena: &'a Arena, trace: &mut Trace<
     Ok(encode(&pairs, arena))
 }
 
-/// The query of a history: shape, `_since` and `_at` (D7); counts only where every version is covered anyway.
+/// The query of a history: shape, `_since` and `_at` (D7); counts are not told (D45).
 pub(crate) fn history<'a>(
     engine: &'a Engine,
     call: &Call<'a>,
     (places, types_named): (&[Place], bool),
     grants: &'a Grants,
-    exact: bool,
     arena: &'a Arena,
     trace: &mut Trace<'a>,
 ) -> Result<Shaped<'a>, Denial> {
@@ -270,7 +269,7 @@ pub(crate) fn history<'a>(
             name => drop_parameter(name, trace),
         }
     }
-    if shape.counts_only() || (shape.counts() && !exact) {
+    if shape.counts() {
         return Err(class::refused());
     }
     note_labels(engine, trace);

@@ -148,6 +148,11 @@ impl Interpreter {
         }
     }
 
+    /// Whether a compartment's URL can name members of that type, which a `patient/` rule needs: by their own elements.
+    fn has_members(&self, resource_type: &str) -> bool {
+        !matches!(self.standing(resource_type), Standing::Shared | Standing::Provenance | Standing::Binary)
+    }
+
     /// Whether a rule fits one operation on one type: a role by its name, a scope by its letters.
     fn fits_one(&self, rule: &Rule, operation: usize, resource_type: &str, letters: Letters) -> bool {
         if rule.letters.is_none() {
@@ -183,7 +188,10 @@ impl Interpreter {
             Some(I::SearchType) => one(Letters::SEARCH),
             Some(I::HistoryType) => not_patient(one(Letters::SEARCH)),
             Some(I::SearchCompartment) if target.instance_type.as_deref() != Some("Patient") => Vec::new(),
-            Some(I::SearchCompartment) if target.resource_type.is_some() => one(Letters::SEARCH),
+            Some(I::SearchCompartment) if target.resource_type.is_some() => {
+                let member = |rule: &Rule| !rule.is_patient() || self.has_members(&name);
+                one(Letters::SEARCH).into_iter().filter(member).collect()
+            }
             Some(I::SearchCompartment | I::SearchSystem) => {
                 self.groups(scene, &scene.all, scene.asked.as_deref(), Letters::SEARCH)
             }
@@ -223,8 +231,11 @@ impl Interpreter {
         // A role gives exactly its operations; only for `$everything` it counts as letters too.
         let everything = scene.target.code.as_deref() == Some("everything");
         let by_letters = |rule: &Rule| rule.letters.is_some() || everything;
-        let gives =
-            |rule: &Rule, name: &String| rule.names(operation) || (by_letters(rule) && self.gives(rule, name, letters));
+        let compartment = scene.target.interaction == Some(I::SearchCompartment);
+        let members = |rule: &Rule, name: &str| !compartment || !rule.is_patient() || self.has_members(name);
+        let gives = |rule: &Rule, name: &String| {
+            rule.names(operation) || (by_letters(rule) && self.gives(rule, name, letters) && members(rule, name))
+        };
         let by_star = |rule: &Rule| {
             rule.names(operation) || (rule.letters.is_some() && self.letters_on_all(rule).contains(letters))
         };

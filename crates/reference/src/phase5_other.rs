@@ -34,11 +34,9 @@ impl Interpreter {
             }
             Some(I::Conditional) => self.query(scene, rule, &self.searched(scene), &given, Kind::Conditional),
             Some(I::HistoryInstance | I::HistoryType) => {
-                self.own_names(scene, &given, &["_since", "_at", "_count", "_format", "_pretty"])
+                self.own_names(scene, &given, &[SHAPE, &["_since", "_at"]].concat())
             }
-            Some(I::HistorySystem) => {
-                self.own_names(scene, &given, &["_since", "_at", "_count", "_format", "_pretty", "_type"])
-            }
+            Some(I::HistorySystem) => self.own_names(scene, &given, &[SHAPE, &["_since", "_at", "_type"]].concat()),
             Some(I::Operation) => self.operation_query(scene, rule, &given),
             Some(I::Read | I::Vread | I::Create | I::Update | I::Patch | I::Delete | I::Batch | I::Capabilities) => {
                 self.own_names(scene, &given, SHAPE)
@@ -75,7 +73,14 @@ impl Interpreter {
             }
         }
         plan.shape.sort_by_key(|(name, _)| SHAPE.iter().position(|one| one == name));
-        Ok(plan)
+        let counts = |(name, value): &(String, String)| match name.as_str() {
+            "_summary" => value == "count",
+            "_count" => value.bytes().all(|digit| digit == b'0'),
+            name => name == "_total",
+        };
+        // D45: off a search nothing is counted.
+        let counted = scene.target.interaction != Some(I::Operation) && plan.shape.iter().any(counts);
+        if counted { Err(fault(R::ParameterDenied)) } else { Ok(plan) }
     }
 
     fn operation_query(&self, scene: &Scene<'_>, rule: &Rule, given: &[(String, String)]) -> Result<Plan, Denial> {

@@ -73,7 +73,7 @@ pub(crate) fn is_escape(name: &str) -> bool {
     let base = name.split(':').next().unwrap_or(name);
     let last = name.rsplit(['.', ':']).next().unwrap_or(name);
     ESCAPE.contains(&base)
-        || base.starts_with("_contained")
+        || matches!(base, "_contained" | "_containedType")
         || is_paging(base)
         || matches!(last, "in" | "not-in") && name.contains(':')
 }
@@ -408,8 +408,9 @@ pub(crate) fn shape(name: &str, value: &str, plan: &mut Plan) -> Result<(), Deni
     if !SHAPE.contains(&name) {
         return Err(fault(R::UnknownParameter));
     }
-    if plan.shape.iter().any(|(known, _)| known == name) {
-        return Err(fault(R::MalformedQuery));
+    plan.ignored.push(name.to_owned());
+    if value.is_empty() {
+        return Ok(());
     }
     let names = |text: &str| url::values(text).iter().all(|one| is_element_name(one));
     let ok = match name {
@@ -417,7 +418,7 @@ pub(crate) fn shape(name: &str, value: &str, plan: &mut Plan) -> Result<(), Deni
         "_summary" if value == "text" => return Err(fault(R::ParameterDenied)),
         "_summary" => matches!(value, "true" | "data" | "count" | "false"),
         "_count" => {
-            !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u32>().is_ok()
+            value.len() <= 6 && value.bytes().all(|byte| byte.is_ascii_digit())
         }
         "_total" => matches!(value, "none" | "estimate" | "accurate"),
         "_pretty" => matches!(value, "true" | "false"),
@@ -427,13 +428,19 @@ pub(crate) fn shape(name: &str, value: &str, plan: &mut Plan) -> Result<(), Deni
     if !ok {
         return Err(fault(R::MalformedQuery));
     }
-    if matches!(name, "_count" | "_pretty" | "_format") {
-        plan.ignored.push(name.to_owned());
-    }
-    match (name, value) {
-        ("_format", "") => {}
-        ("_format", _) => plan.shape.push((name.to_owned(), "json".to_owned())),
-        _ => plan.shape.push((name.to_owned(), value.to_owned())),
+    let value = if name == "_format" { "json" } else { value };
+    match plan.shape.iter_mut().find(|(known, _)| known == name) {
+        None => plan.shape.push((name.to_owned(), value.to_owned())),
+        Some((_, known)) if name == "_elements" => {
+            for one in url::values(value) {
+                if !url::values(known).contains(&one) {
+                    known.push_str(&format!(",{one}"));
+                }
+            }
+        }
+        // Two that differ are at odds.
+        Some((_, known)) if known != value => return Err(fault(R::MalformedQuery)),
+        Some(_) => {}
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::answer::{Answer, Next, Sent, SentBody};
 use crate::call::{Body, Call, Scene};
 use crate::decide::{Decided, Permitted, base, denied, encode_query, undecided};
 use crate::denial::{Denial, deny};
-use crate::phase1_normalise::check_query_limits;
+use crate::phase1_normalise::{accepted, check_query_limits};
 use crate::phase4_rules::Fitting;
 use crate::phase5_query::Plan;
 use crate::union::Merged;
@@ -48,6 +48,7 @@ impl Interpreter {
             Ok(read) => read,
             Err(denial) => return denied(denial, Some(&scene.target)),
         };
+        let can = scene.call.capabilities;
         let siblings = if kind == "transaction" { siblings(&entries) } else { BTreeMap::new() };
         let decided: Vec<Decided<'a>> =
             entries.iter().map(|entry| self.entry(&scene, entry, &siblings, request)).collect();
@@ -71,6 +72,12 @@ impl Interpreter {
         });
         if let (true, Some(status)) = (kind == "transaction", refused) {
             let mut whole = denied(Denial { phase: Phase::Batch, status, reason: R::EntryDenied }, Some(&scene.target));
+            whole.answer.entries = answers;
+            return whole;
+        }
+        // D34: the answer is always written anew.
+        if !can.rewrite || !can.check_response {
+            let mut whole = denied(deny(Phase::Batch, R::ObligationUnsupported), Some(&scene.target));
             whole.answer.entries = answers;
             return whole;
         }
@@ -103,7 +110,9 @@ impl Interpreter {
             let refused: Vec<Value> = answer.entries.iter().map(|one| self.outcome_entry(one)).collect();
             Next::Reply(200, json!({"resourceType": "Bundle", "type": format!("{kind}-response"), "entry": refused}))
         } else {
-            let mut sent = self.sent(&scene.call, plan.shape.clone());
+            let kept = plan.shape.iter().filter(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")).cloned();
+            let mut sent = self.sent(&scene.call, kept.collect());
+            crate::decide::set(&mut sent.headers, "accept", accepted(&scene.call.headers).unwrap_or_default());
             sent.body = Some(SentBody::Json(json!({"resourceType": "Bundle", "type": kind, "entry": forwarded})));
             Next::Forward(sent)
         };

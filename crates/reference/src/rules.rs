@@ -247,7 +247,7 @@ impl Interpreter {
                     any = true;
                     let rule = Rule::of_scope(text, scope);
                     if bound && rule.context == Some(Context::User) {
-                        rules.extend(roles.iter().filter_map(|role| meet(self, &rule, role)));
+                        rules.extend(roles.iter().filter_map(|role| meet(&rule, role)));
                     } else {
                         rules.push(rule);
                     }
@@ -373,13 +373,13 @@ impl Interpreter {
         let ceilings: Vec<Rule> = scopes.chain(roles.filter_map(|role| self.rule_of_role(role))).collect();
         rules
             .iter()
-            .flat_map(|rule| ceilings.iter().filter_map(|ceiling| meet(self, rule, ceiling)).collect::<Vec<_>>())
+            .flat_map(|rule| ceilings.iter().filter_map(|ceiling| meet(rule, ceiling)).collect::<Vec<_>>())
             .collect()
     }
 }
 
 /// What both give, as one rule in the first one's context; none for nothing.
-fn meet(interpreter: &Interpreter, rule: &Rule, ceiling: &Rule) -> Option<Rule> {
+fn meet(rule: &Rule, ceiling: &Rule) -> Option<Rule> {
     let contexts_agree = match (rule.context, ceiling.context) {
         (_, None) => true,
         (Some(one), Some(other)) if one == other => true,
@@ -415,22 +415,6 @@ fn meet(interpreter: &Interpreter, rule: &Rule, ceiling: &Rule) -> Option<Rule> 
     }
     let bounds = rule.bounds.iter().chain(ceiling.conditions()).cloned().collect();
     let met = Rule { letters, operations, constraints, fields, bounds, ..rule.clone() };
-    let empty = met.letters.as_ref().is_some_and(|(_, letters)| letters.is_empty())
-        || met.operations.as_ref().is_some_and(Vec::is_empty)
-        || (met.letters.is_some() && met.operations.is_some() && !interpreter.gives_something(&met));
+    let empty = met.letters.as_ref().is_some_and(|(_, letters)| letters.is_empty());
     (!empty).then_some(met)
-}
-
-impl Interpreter {
-    fn gives_something(&self, rule: &Rule) -> bool {
-        let places = rule.operations.iter().flatten().filter_map(|index| self.operations.get(*index));
-        places.into_iter().any(|one| {
-            let letters = one.letters();
-            let of_type = rule.letters.as_ref().is_some_and(|(only, given)| {
-                let fits = only.is_none() || one.literal_type.is_none() || one.literal_type == *only;
-                fits && !(*given & letters).is_empty()
-            });
-            of_type
-        })
-    }
 }

@@ -174,6 +174,7 @@ impl<'a> Scene<'_, 'a> {
         let patient = self.grants.patient.as_deref().ok_or_else(internal)?;
         let lookup = stored::of_instance(self.target.prefix, name, id, self.arena);
         trace.obligations.push(Obligation::CheckExisting(name.into()));
+        trace.phase = Phase::Response;
         let Current::There(stored) = stored::current(self.request, lookup, trace.phase)? else {
             return Err(self.hidden(Reason::NotFound, trace).into());
         };

@@ -77,15 +77,23 @@ pub(crate) fn is_paging(name: &str) -> bool {
     PAGING.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
+/// Whether the upstream would fetch, or expand, what the client names, whoever defines the parameter.
+fn expands(name: &str) -> bool {
+    name.rsplit_once([':', '.']).is_some_and(|(before, last)| matches!(last, "in" | "not-in") && name.as_bytes().get(before.len()) == Some(&b':'))
+}
+
 /// Whether a parameter leaves the search language, whatever modifier it bears.
 pub(crate) fn is_escape(name: &str) -> bool {
-    name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
+    expands(name) || name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
 /// The class of a parameter of a search; the denials are those that no rule could change.
 pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>, Denial> {
     let Scene { operation, .. } = *scene;
     let name = one.name;
+    if expands(name) {
+        return Err(refused());
+    }
     let end = name.bytes().position(|byte| matches!(byte, b':' | b'.')).unwrap_or(name.len());
     let (code, modifier) = name.split_at_checked(end).unwrap_or((name, ""));
     if !code.starts_with(['_', '$', 'c']) {
@@ -141,7 +149,13 @@ fn reserved<'a>(
 
 fn defined<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str, value: &str) -> Result<Class<'a>, Denial> {
     let class = classify(parameter, owner, modifier)?;
-    Ok(if value.is_empty() { Class::Empty } else { class })
+    if value.is_empty() {
+        return Ok(Class::Empty);
+    }
+    if modifier == ":missing" && !matches!(value, "true" | "false") {
+        return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+    }
+    Ok(class)
 }
 
 fn classify<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str) -> Result<Class<'a>, Denial> {

@@ -92,8 +92,9 @@ impl<'a> Shape<'a> {
     fn add_elements(&mut self, value: &'a str) -> Result<(), Denial> {
         let elements = self.elements.get_or_insert_with(|| self.arena.list());
         for name in value.split(',') {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
-            if name.is_empty() || !name.bytes().all(plain) {
+            // One element, no path: what the answer is decided by stands in whole elements.
+            let named = name.starts_with(|first: char| first.is_ascii_alphabetic());
+            if !named || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 return Err(malformed());
             }
             if !elements.contains(&name) {
@@ -130,8 +131,7 @@ impl<'a> Shape<'a> {
         let mut added = self.arena.list();
         for place in places {
             for name in needed(engine, grants, *place) {
-                let asked = |known: &&str| known.split('.').next() == Some(name);
-                if !ALWAYS.contains(&name) && !elements.iter().any(asked) && !added.contains(&name) {
+                if !ALWAYS.contains(&name) && !elements.contains(&name) && !added.contains(&name) {
                     added.push(name);
                 }
             }
