@@ -250,6 +250,9 @@ pub(crate) fn judge_call<'a>(
 
     trace.phase = Phase::Rules;
     token::holds_resource(engine, call, grants)?;
+    if !grants.any {
+        return Err(Denial::new(Phase::Rules, Reason::NoPermission).into());
+    }
     let home =
         if target.prefix.is_empty() { &*engine.base.url } else { arena.join(&[&engine.base.url, target.prefix]) };
     let theirs = match request.upstream_base {

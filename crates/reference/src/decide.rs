@@ -15,7 +15,7 @@ use crate::denial::{Denial, Stop, deny, stop};
 use crate::phase1_normalise::accepted;
 use crate::phase2_token::Passed;
 use crate::phase4_rules::{Fitting, prefers};
-use crate::phase5_query::Pairs;
+use crate::phase5_query::{Pairs, SHAPE};
 use crate::phase6_body::Written;
 use crate::rules::Rule;
 use crate::union::{Merged, Permit};
@@ -73,11 +73,16 @@ impl Interpreter {
             Err(denial) => denied(denial, None),
             Ok(Passed::Options) => ended(Phase::Token, Next::Answer(204), None),
             Ok(Passed::Open(query)) => {
+                let query_names: Vec<String> = query.iter().map(|(name, _)| name.clone()).collect();
                 let mut sent = self.sent(&call, query);
                 if self.is_fhir() && sent.path == "/metadata" {
                     set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
                 }
-                ended(Phase::Token, Next::Forward(sent), None)
+                let mut ended = ended(Phase::Token, Next::Forward(sent), None);
+                let kept = |name: &String| query_names.contains(name);
+                ended.answer.ignored =
+                    sorted(call.query.iter().map(|(name, _)| name.clone()).filter(|name| !kept(name)).collect());
+                ended
             }
             Ok(Passed::DevMode) => ended(Phase::Token, Next::Forward(self.sent_as_it_was(&call)), Some(R::DevMode)),
             Ok(Passed::On) => self.after_token(call, request),
@@ -137,12 +142,6 @@ impl Interpreter {
         self.tags_phase(scene, rule, &written)?;
         if self.is_fhir() && scene.target.interaction.is_some() {
             self.check_current(scene, rule, by_reference)?;
-            // D12: beside a patient context the answer of an operation has to be checked, whoever names it.
-            let beside = scene.principal.patient.is_some() && scene.target.interaction == Some(I::Operation);
-            let plain = self.is_plain(rule, scene.target.operation) && !beside;
-            if !plain && !scene.call.capabilities.check_response {
-                return Err(stop(Phase::Response, R::ObligationUnsupported));
-            }
         }
         Ok(Permit { rule: rule.clone(), plan, written })
     }
@@ -173,8 +172,10 @@ impl Interpreter {
     fn check_current(&self, scene: &Scene<'_>, rule: &Rule, by_reference: bool) -> Result<(), Stop> {
         let Some(id) = &scene.target.id else { return Ok(()) };
         let name = scene.target.resource_type.clone().unwrap_or_default();
+        let is_own = name == "Patient" && scene.principal.patient.as_ref() == Some(id);
+        // The path tells whose it is, and nothing of its tags and labels.
         let is_context =
-            |rule: &Rule| rule.is_patient() && name == "Patient" && scene.principal.patient.as_ref() == Some(id);
+            |rule: &Rule| rule.is_patient() && is_own && !self.tags_bind(rule) && !self.enforces_labels();
         let plain = self.is_plain(rule, scene.target.operation);
         let code = scene.target.code.as_deref();
         match scene.target.interaction {
@@ -223,6 +224,9 @@ impl Interpreter {
             return denied(deny(Phase::Body, R::ChangedMeanwhile), Some(&scene.target));
         }
         let sent = self.sent_by_rules(&scene, &permits, &merged);
+        if !scene.call.capabilities.check_response && !self.needs_no_check(&scene, &permits, &merged) {
+            return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
+        }
         if !scene.call.capabilities.rewrite && self.is_rewritten(&scene, &sent) {
             return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
         }
@@ -234,13 +238,25 @@ impl Interpreter {
             }
         }
         answer.related.clone_from(&merged.plan.related);
-        answer.used = sorted(merged.plan.used.clone());
+        let passed_over = |name: &str| SHAPE.contains(&name) || matches!(name, "_sort" | "_include" | "_revinclude");
+        let decisive = |name: &&String| !passed_over(name.split(':').next().unwrap_or(name));
+        answer.used = sorted(merged.query.iter().map(|(name, _)| name).filter(decisive).cloned().collect());
         let mut ignored = merged.plan.ignored.clone();
         if self.is_fhir() && scene.target.interaction.is_some() && !self.enforces_labels() {
             ignored.push("meta.security".to_owned());
         }
         answer.ignored = sorted(ignored);
         Decided { answer, permitted: Some(Permitted { scene, permits, merged, by_reference, entries: Vec::new() }) }
+    }
+
+    /// Whether nobody has to look at the answer: outside FHIR, and where a rule without context asks nothing of a resource.
+    fn needs_no_check(&self, scene: &Scene<'_>, permits: &[Permit], merged: &Merged) -> bool {
+        let asks_nothing = |one: &Permit| {
+            let rule = &one.rule;
+            rule.context.is_none() && rule.constraints.is_empty() && !self.tags_bind(rule) && !self.enforces_labels()
+        };
+        let is_fhir = self.is_fhir() && scene.target.interaction.is_some();
+        !is_fhir || (merged.plan.includes.is_empty() && permits.iter().any(asks_nothing))
     }
 
     /// Counts are refused where the narrowing is inexact.

@@ -86,6 +86,11 @@ impl Interpreter {
         if let Some(common) = self.common(name) {
             return Some(common);
         }
+        // The page names it beside those of R4.
+        if name == "_language" {
+            let paths = vec![(vec!["language".to_owned()], None)];
+            return Some(Parameter { name: name.to_owned(), kind: ParameterKind::Token, targets: Vec::new(), paths });
+        }
         let declared = self.declared(type_name).any(|one| one == name) && !name.starts_with('_');
         let special = || Parameter {
             name: name.to_owned(),

@@ -283,7 +283,7 @@ fn check_body_form(request: &Request<'_>, headers: &[(String, String)], is_searc
     let json = matches!(kind.as_str(), "application/fhir+json" | "application/json");
     let kind_ok = match request.method {
         "POST" if is_search => kind == "application/x-www-form-urlencoded",
-        "PATCH" => json || kind == "application/json-patch+json",
+        "PATCH" => matches!(kind.as_str(), "application/fhir+json" | "application/json-patch+json"),
         _ => json,
     };
     if kind_ok && parameters_ok && !coded { Ok(()) } else { Err(fault(R::UnsupportedMediaType)) }

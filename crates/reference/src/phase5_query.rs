@@ -208,7 +208,7 @@ impl Interpreter {
     ) -> Result<(), Denial> {
         let names = types.iter().flat_map(|one| self.parameter_names(one)).chain(declared.iter().cloned());
         let fixed = SHAPE.iter().chain(ESCAPE).map(|one| (*one).to_owned());
-        if base.starts_with('_') || names.chain(fixed).any(|one| one != base && one.eq_ignore_ascii_case(base)) {
+        if base.starts_with('_') || names.chain(fixed).any(|one| one.eq_ignore_ascii_case(base)) {
             return Err(fault(R::UnknownParameter));
         }
         plan.ignored.push(name.to_owned());

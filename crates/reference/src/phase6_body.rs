@@ -3,7 +3,7 @@
 //! The order is the page's: parse, new state, stored version, patch, labels and tags, parts, fields.
 
 use policy::Reason as R;
-use policy::decision::Phase::Body;
+use policy::decision::Phase::{Body, Tags};
 use policy::facts::{ParameterKind, Standing};
 use policy::letters::Letters;
 use policy::operation::Interaction as I;
@@ -288,8 +288,9 @@ impl Interpreter {
 
     /// The answer to an instance that is not covered: the same, unless its existence may show.
     pub(crate) fn uncovered(&self, phase: policy::decision::Phase) -> Stop {
-        let status = if self.service.settings.hide_existence { 404 } else { 403 };
-        Stop::Deny(Denial { phase, status, reason: R::NotFound })
+        let hides = self.service.settings.hide_existence;
+        let (status, reason) = if hides { (404, R::NotFound) } else { (403, R::ExistingNotCovered) };
+        Stop::Deny(Denial { phase, status, reason })
     }
 
     /// The new state is covered by the rule; its tags are asked in phase 8.
@@ -391,13 +392,13 @@ impl Interpreter {
             let old: Vec<_> =
                 stored.map(|stored| json::at(stored, &path)).unwrap_or_default().iter().map(key).collect();
             if !self.is_cleared(scene, state) || !old.iter().all(|coding| new.contains(coding)) {
-                return Err(deny(Body, R::Label));
+                return Err(deny(Tags, R::Label));
             }
         }
         if self.service.tag_keys.is_empty() {
             return Ok(());
         }
-        let mismatch = deny(Body, R::TagMismatch);
+        let mismatch = deny(Tags, R::TagMismatch);
         let new = self.meta_tags(state).ok_or(mismatch)?;
         let old = match stored {
             Some(stored) => self.meta_tags(stored).ok_or(mismatch)?,

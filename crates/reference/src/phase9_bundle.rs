@@ -289,7 +289,9 @@ impl Interpreter {
         if Self::is_search(&permitted.scene) {
             return permitted.merged.exact;
         }
-        permitted.permits.iter().any(|one| self.is_plain(&one.rule, permitted.scene.target.operation))
+        let interaction = permitted.scene.target.interaction;
+        let plain = permitted.permits.iter().any(|one| self.is_plain(&one.rule, permitted.scene.target.operation));
+        interaction != Some(I::Operation) && plain
     }
 
     /// A URL on the Service's base; none for a foreign one.

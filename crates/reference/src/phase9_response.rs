@@ -71,8 +71,9 @@ impl Interpreter {
 
     /// The not-found answer; of an instance that is there, 403 where its existence may show.
     pub(crate) fn not_found(&self, is_there: bool) -> Response {
-        let status = if is_there && !self.service.settings.hide_existence { 403 } else { 404 };
-        self.own(status, R::NotFound, usize::from(is_there))
+        let shows = is_there && !self.service.settings.hide_existence;
+        let (status, reason) = if shows { (403, R::ResponseNotCovered) } else { (404, R::NotFound) };
+        self.own(status, reason, usize::from(is_there))
     }
 
     pub(crate) fn unreadable(&self) -> Response {

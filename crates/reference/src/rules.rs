@@ -242,7 +242,7 @@ impl Interpreter {
         let mut any = false;
         for (text, word) in words {
             match word {
-                Word::Resource(scope) if scope.context == Context::System && names_person => {}
+                Word::Resource(scope) if !self.is_fhir() || (scope.context == Context::System && names_person) => {}
                 Word::Resource(scope) => {
                     any = true;
                     let rule = Rule::of_scope(text, scope);

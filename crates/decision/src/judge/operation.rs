@@ -108,6 +108,7 @@ impl<'a> Scene<'_, 'a> {
             }
         }
         shaped.pairs(&mut pairs);
+        query::note_labels(self.engine, trace);
         Ok(upstream::encode(&pairs, self.arena))
     }
 

@@ -227,7 +227,8 @@ fn sort<'a>(scene: &Scene<'a>, value: &str) -> Result<Class<'a>, Denial> {
 
 fn differs_in_case(scene: &Scene<'_>, operation: &Operation, code: &str) -> bool {
     let common = &scene.engine.parts().common;
-    let known = scene.facts.parameters.iter().chain(common).map(|parameter| &*parameter.name);
+    let of_types = scene.places.iter().filter_map(|place| scene.engine.facts_at(*place));
+    let known = of_types.flat_map(|facts| &facts.parameters).chain(common).map(|parameter| &*parameter.name);
     let declared = operation.query.iter().map(|name| &**name);
     known.chain(declared).any(|name| name.eq_ignore_ascii_case(code)) || shape::differs_in_case(code)
 }

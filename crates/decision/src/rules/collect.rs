@@ -140,7 +140,7 @@ fn own(engine: &Engine, claims: &Claims, trusted: bool) -> (Vec<Own>, bool) {
         match word {
             Word::Resource(scope) => {
                 smart = true;
-                let speaks = scope.context() != Context::System || !person;
+                let speaks = engine.is_fhir() && (scope.context() != Context::System || !person);
                 let known = own.iter().any(|one| one.scope.as_ref() == Some(&scope));
                 if speaks && !known && is_comparable(engine, &scope) {
                     own.push(Own { rule: of_scope(engine, &scope), scope: Some(scope) });
