@@ -69,6 +69,11 @@ impl Search<'_> {
         [self.types, self.included, self.reverse].iter().any(|list| list.contains(&name))
     }
 
+    /// Whether it is a whole chart: then each entry is read for itself, whatever its mode is (D10).
+    pub(crate) fn is_chart(&self) -> bool {
+        self.letters == Letters::READ
+    }
+
     /// Whether resources of that type are searched for.
     pub(crate) fn is_for(&self, name: &str) -> bool {
         self.types.contains(&name)

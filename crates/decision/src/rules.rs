@@ -240,6 +240,11 @@ impl Rule {
         own.contains(letters) && self.within.iter().all(|within| within.letters(place).contains(letters))
     }
 
+    /// The same, where the tables can tell whose a resource of that type is.
+    pub(crate) fn reaches_at(&self, engine: &Engine, place: Place, letters: Letters) -> bool {
+        self.gives_at(place, letters) && (!self.is_patient() || fit::is_told(engine, place))
+    }
+
     /// The same by the type's name.
     pub(crate) fn gives(&self, engine: &Engine, name: &str, letters: Letters) -> bool {
         engine.place(name).is_some_and(|place| self.gives_at(place, letters))

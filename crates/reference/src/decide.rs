@@ -240,7 +240,13 @@ impl Interpreter {
         answer.related.clone_from(&merged.plan.related);
         let passed_over = |name: &str| SHAPE.contains(&name) || matches!(name, "_sort" | "_include" | "_revinclude");
         let decisive = |name: &&String| !passed_over(name.split(':').next().unwrap_or(name));
-        answer.used = sorted(merged.query.iter().map(|(name, _)| name).filter(decisive).cloned().collect());
+        let includes = |(name, value): &(String, String)| {
+            matches!(name.split(':').next(), Some("_include" | "_revinclude")) && !value.is_empty()
+        };
+        let asked = scene.call.parameters();
+        let asked = asked.iter().filter(|pair| Self::is_search(&scene) && includes(pair)).map(|(name, _)| name);
+        let decided = merged.query.iter().map(|(name, _)| name).filter(decisive);
+        answer.used = sorted(decided.chain(asked).cloned().collect());
         let mut ignored = merged.plan.ignored.clone();
         if self.is_fhir() && scene.target.interaction.is_some() && !self.enforces_labels() {
             ignored.push("meta.security".to_owned());
@@ -383,7 +389,7 @@ pub(crate) fn encode_query(pairs: &[(String, String)]) -> String {
     pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 
-fn sorted(mut list: Vec<String>) -> Vec<String> {
+pub(crate) fn sorted(mut list: Vec<String>) -> Vec<String> {
     list.sort();
     list.dedup();
     list

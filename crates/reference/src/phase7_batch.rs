@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Next, Sent, SentBody};
 use crate::call::{Body, Call, Scene};
-use crate::decide::{Decided, Permitted, base, denied, encode_query, undecided};
+use crate::decide::{Decided, Permitted, base, denied, encode_query, set, sorted, undecided};
 use crate::denial::{Denial, deny};
 use crate::phase1_normalise::{accepted, check_query_limits};
 use crate::phase4_rules::Fitting;
@@ -104,7 +104,7 @@ impl Interpreter {
                 }
             }
         }
-        answer.ignored.clone_from(&plan.ignored);
+        answer.ignored = sorted(plan.ignored.clone());
         answer.entries = decided.iter().map(|one| one.answer.clone()).collect();
         answer.next = if forwarded.is_empty() {
             let refused: Vec<Value> = answer.entries.iter().map(|one| self.outcome_entry(one)).collect();
@@ -112,7 +112,7 @@ impl Interpreter {
         } else {
             let kept = plan.shape.iter().filter(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")).cloned();
             let mut sent = self.sent(&scene.call, kept.collect());
-            crate::decide::set(&mut sent.headers, "accept", accepted(&scene.call.headers).unwrap_or_default());
+            set(&mut sent.headers, "accept", accepted(&scene.call.headers).unwrap_or_default());
             sent.body = Some(SentBody::Json(json!({"resourceType": "Bundle", "type": kind, "entry": forwarded})));
             Next::Forward(sent)
         };
@@ -236,7 +236,7 @@ impl Interpreter {
     ) -> Result<Call<'a>, Denial> {
         let fault = |reason| deny(Phase::Normalise, reason);
         let (path, query) = entry.url.split_once('?').unwrap_or((&entry.url, ""));
-        if path.contains('#') {
+        if entry.url.contains('#') {
             return Err(fault(R::MalformedUrl));
         }
         let path = url::segments(&format!("/{path}")).ok_or(fault(R::MalformedUrl))?;

@@ -121,6 +121,11 @@ impl Interpreter {
             _ => (false, Letters::READ),
         };
         let letters = if is_match { letters } else { self.include_letters(permitted, name) };
+        // What no include asked for can be led to by nothing.
+        let leads = |one: &Include| one.brings(name);
+        if !is_match && !permitted.merged.plan.includes.iter().any(leads) {
+            return None;
+        }
         let covers = self.is_covered(scene, resource, letters, is_match, sight);
         Some(Entry { value, resource, is_match, covers })
     }
@@ -221,8 +226,7 @@ impl Interpreter {
                     entries.iter().zip(&before).any(|(from, kept)| {
                         *kept
                             && includes.iter().any(|include| {
-                                (from.is_match || include.iterate)
-                                    && leads(include, from.resource, entry.resource, &sight.bases)
+                                leads(include, from.resource, entry.resource, &sight.bases)
                             })
                     })
                 };
@@ -314,22 +318,11 @@ fn settle(kept: Kept, asks: &mut Vec<Lookup>) -> Result<bool, Hold> {
     }
 }
 
-/// Whether an include leads from one resource to another.
+/// Whether an include that was asked for brings one resource beside another: one of them names the other, wherever.
 fn leads(include: &Include, from: &Value, to: &Value, bases: &[String]) -> bool {
     let (holder, held) = if include.reverse { (to, from) } else { (from, to) };
-    if json::text(holder, "resourceType") != Some(&include.source) {
-        return false;
-    }
     let (Some(name), Some(id)) = (json::text(held, "resourceType"), json::text(held, "id")) else { return false };
-    let targets = &include.parameter.targets;
-    if include.target.as_deref().is_some_and(|target| target != name)
-        || (!targets.is_empty() && !targets.iter().any(|one| one == name))
-    {
-        return false;
-    }
+    let brought = json::text(to, "resourceType").unwrap_or_default();
     let wanted = Named::Instance(name.to_owned(), id.to_owned());
-    let fits = |only: &Option<String>| only.as_deref().is_none_or(|only| only == name);
-    let at_paths =
-        include.parameter.paths.iter().filter(|(_, only)| fits(only)).flat_map(|(path, _)| json::at(holder, path));
-    at_paths.into_iter().any(|one| Interpreter::named(one, bases) == wanted)
+    include.brings(brought) && json::objects(holder).iter().any(|one| Interpreter::named(one, bases) == wanted)
 }

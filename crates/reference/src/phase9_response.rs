@@ -355,22 +355,26 @@ impl Interpreter {
         else {
             return Ok(false);
         };
-        let mut asks = Vec::new();
+        let reads = |name: &str| Self::covering(scene).any(|rule| self.gives(rule, name, Letters::READ));
+        let is = |one: &Value, name: &str, id: &str| {
+            json::text(one, "resourceType") == Some(name) && json::text(one, "id") == Some(id)
+        };
+        let mut open = Vec::new();
         for (name, id) in targets {
             if name == "Patient" && id == *patient {
                 continue;
             }
-            if name == "Provenance" || name == "Patient" {
-                return Ok(false);
-            }
-            let is_target =
-                |one: &&&Value| json::text(one, "resourceType") == Some(&name) && json::text(one, "id") == Some(&id);
-            match kept.iter().find(is_target) {
+            match kept.iter().find(|one| is(one, &name, &id)) {
                 Some(one) if self.is_member(one, patient, &sight.bases, sight.partial) => continue,
+                // One that can never be covered: then nothing is looked up.
                 Some(_) => return Ok(false),
-                None => {}
+                None if name == "Provenance" || name == "Patient" || !reads(&name) => return Ok(false),
+                None => open.push((name, id)),
             }
-            if !Self::covering(scene).any(|rule| self.gives(rule, &name, Letters::READ)) || *lookups >= MAX_LOOKUPS {
+        }
+        let mut asks = Vec::new();
+        for (name, id) in open {
+            if *lookups >= MAX_LOOKUPS {
                 return Ok(false);
             }
             *lookups += 1;
@@ -381,8 +385,11 @@ impl Interpreter {
                 Ok(None) => return Ok(false),
                 Ok(Some(document)) => {
                     let value = &document.value;
-                    let same = json::text(value, "resourceType") == Some(&name) && json::text(value, "id") == Some(&id);
-                    if !document.repeats.is_empty() || !same || !self.is_member(value, patient, &sight.bases, false) {
+                    let whole = Sight { partial: false, ..sight.clone() };
+                    let covered = is(value, &name, &id)
+                        && self.is_member(value, patient, &sight.bases, false)
+                        && self.is_covered(scene, value, Letters::READ, false, &whole).contains(&Cover::Yes);
+                    if !document.repeats.is_empty() || !covered {
                         return Ok(false);
                     }
                 }
@@ -401,9 +408,9 @@ pub(crate) fn fetched(scene: &Scene<'_>, lookup: &Lookup) -> Result<Option<json:
         return if scene.call.capabilities.lookup { Err(Hold::Ask(vec![lookup.clone()])) } else { Ok(None) };
     };
     match found.status {
-        404 | 410 => Ok(None),
-        200 => json::read(found.body).map(Some).map_err(|_| Hold::Unreadable),
-        _ => Err(Hold::Unreadable),
+        // What cannot be read covers nothing.
+        200 => Ok(json::read(found.body).ok()),
+        _ => Ok(None),
     }
 }
 

@@ -25,6 +25,18 @@ pub(crate) struct Include {
     pub(crate) target: Option<String>,
 }
 
+impl Include {
+    /// Whether resources of that type come in by it.
+    pub(crate) fn brings(&self, name: &str) -> bool {
+        if self.reverse {
+            return self.source == name;
+        }
+        let targets = &self.parameter.targets;
+        self.target.as_deref().is_none_or(|target| target == name)
+            && (targets.is_empty() || targets.iter().any(|target| target == name))
+    }
+}
+
 impl Interpreter {
     /// Whether an included type may come: some rule reads it, or it is shared.
     fn may_include(&self, scene: &Scene<'_>, name: &str) -> bool {
@@ -60,7 +72,7 @@ impl Interpreter {
         let reverse = name.starts_with("_revinclude");
         plan.used.push(name.split(':').next().unwrap_or(name).to_owned());
         let asked = self.asked_includes(types, reverse, iterate, value)?;
-        let wildcard = value == "*";
+        let wildcard = value == "*" || value.ends_with(":*");
         let via = format!("{name}={value}");
         let mut verdicts: Vec<(String, bool)> = Vec::new();
         for one in asked {
@@ -143,6 +155,13 @@ impl Interpreter {
             return Ok(all.filter(leads).collect());
         }
         let parts: Vec<&str> = value.split(':').collect();
+        if let [source, "*"] = parts.as_slice() {
+            if !self.has_type(source) {
+                return Err(unknown);
+            }
+            let one = |parameter| Include { reverse, iterate, source: (*source).to_owned(), parameter, target: None };
+            return Ok(self.references(source).into_iter().map(one).collect());
+        }
         let (source, name, target) = match parts.as_slice() {
             [source, name] => (*source, *name, None),
             [source, name, target] => (*source, *name, Some(*target)),

@@ -58,8 +58,8 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
     if call.head.content_types > 0 && content_types(request.headers).any(|media| !media.known_version()) {
         return Err(unacceptable);
     }
-    // What is not there has no form.
-    if request.body.is_empty() {
+    // What is not there has no form, but for a search's, whose parameters may all stand in the URL.
+    if request.body.is_empty() && !searches {
         return Ok(());
     }
     let media = (call.head.content_types > 0).then_some(Media(call.head.content_type));

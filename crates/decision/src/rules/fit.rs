@@ -103,6 +103,12 @@ fn reaches(standing: Standing, interaction: Option<Interaction>, shared: Shared)
     }
 }
 
+/// Whether a `patient/` rule can find out whose resources of a type are, when it comes to reading one.
+pub(super) fn is_told(engine: &Engine, place: Place) -> bool {
+    let standing = engine.kind(place).map_or(Standing::Undecidable, |kind| kind.standing);
+    reaches(standing, Some(Interaction::Read), engine.settings().shared)
+}
+
 /// Rules that are judged together: those limited to the patient, or all others (D1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {

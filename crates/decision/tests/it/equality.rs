@@ -53,6 +53,26 @@ fn the_engine_decides_as_the_reference_does() {
     assert!(faults.is_empty(), "{} differences:\n{}", faults.len(), faults.join("\n\n"));
 }
 
+#[test]
+#[ignore = "one case by hand"]
+fn one_case_by_hand() {
+    use testkit::{call::Call, ehr, token::Token};
+    let text = std::env::var("PROPS_CASE").unwrap();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let parts: Vec<&str> = line.split(" | ").collect();
+        let [settings, features, token, call] = parts.as_slice() else { panic!("{parts:?}") };
+        let service = ehr::service(ehr::settings(policy::settings::ServiceKind::Fhirv4, settings), features);
+        let engine = decision::Engine::new(ehr::compile(&service));
+        let reference = reference::Interpreter::new(service);
+        let (call, token) = (Call::parse(call), Token::parse(token));
+        let headers = call.borrowed();
+        let request = call.request(&headers, &token);
+        let grants = decision::Grants::new(&engine, &request.caller);
+        let arena = decision::Arena::new();
+        println!("{line}\n  E {:?}\n  R {:?}", decision::decide(&engine, &request, &grants, &arena), reference.decide(&request));
+    }
+}
+
 /// Not a property: all kinds of differences that there are, with the shortest case of each.
 #[test]
 #[ignore = "a list for whoever looks for what differs, not a check"]
