@@ -113,9 +113,29 @@ impl Interpreter {
     ) -> Result<Plan, Denial> {
         let mut plan = Plan { exact: true, ..Plan::default() };
         let declared = self.operations.get(scene.target.operation).map(|one| one.query.clone()).unwrap_or_default();
-        for (name, value) in given {
+        // First what no rule could change, then ownership and joins, then includes; each in the client's order.
+        let step = |name: &str| {
+            let base = name.split([':', '.']).next().unwrap_or(name);
+            let known = base == "_has" || self.parameter_of_all(types, base).is_some();
+            let owner = rule.is_patient() && self.is_owner_of_all(types, base);
+            match base {
+                "_include" | "_revinclude" => 2,
+                _ if !is_escape(name) && known && (owner || name.starts_with("_has:") || name.contains('.')) => 1,
+                _ => 0,
+            }
+        };
+        let mut places: Vec<usize> = (0..given.len()).collect();
+        places.sort_by_key(|place| given.get(*place).map(|(name, _)| step(name)));
+        let mut written: Vec<(usize, (String, String))> = Vec::new();
+        for place in places {
+            let Some((name, value)) = given.get(place) else { continue };
             self.one_parameter(scene, rule, types, kind, &declared, (name, value), &mut plan)?;
+            // Includes stand behind the rest.
+            let order = if step(name) == 2 { place + given.len() } else { place };
+            written.extend(plan.client.drain(..).map(|pair| (order, pair)));
         }
+        written.sort_by_key(|(order, _)| *order);
+        plan.client = written.into_iter().map(|(_, pair)| pair).collect();
         plan.shape.sort_by_key(|(name, _)| SHAPE.iter().position(|one| one == name));
         if matches!(kind, Kind::Conditional | Kind::IfNoneExist) && plan.predicates == 0 && plan.owners.is_empty() {
             return Err(fault(R::MalformedQuery));

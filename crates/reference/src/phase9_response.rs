@@ -91,7 +91,7 @@ impl Interpreter {
     ) -> Response {
         let scene = &permitted.scene;
         let Some(interaction) = scene.target.interaction else {
-            return if status >= 400 { bare(status) } else { as_it_came(status, parsed) };
+            return as_it_came(status, parsed);
         };
         match status {
             404 | 410 if scene.target.id.is_some() => return self.not_found(false),

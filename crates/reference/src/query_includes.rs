@@ -45,11 +45,6 @@ impl Interpreter {
         self.has_type(name) && (read || self.shared_by_reference(name))
     }
 
-    fn may_include_any(&self, scene: &Scene<'_>) -> bool {
-        let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
-        scene.all.iter().filter(usable).any(|one| self.letters_on_all(one).contains(Letters::READ))
-    }
-
     fn may_reverse(&self, scene: &Scene<'_>, name: &str) -> bool {
         let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
         scene.all.iter().filter(usable).any(|one| self.gives(one, name, Letters::SEARCH))
@@ -87,18 +82,10 @@ impl Interpreter {
                 }
                 continue;
             }
+            // One that may lead anywhere leads to every type of the Service.
             let targets = match &one.target {
-                Some(target) => Some(vec![target.clone()]),
-                None => self.targets(&one.parameter),
-            };
-            let Some(targets) = targets else {
-                let granted = self.may_include_any(scene);
-                verdicts.push(("*".to_owned(), granted));
-                if granted {
-                    plan.client.push((name.to_owned(), label));
-                    plan.includes.push(one);
-                }
-                continue;
+                Some(target) => vec![target.clone()],
+                None => self.targets(&one.parameter).unwrap_or_else(|| self.types.clone()),
             };
             let granted: Vec<&String> = targets.iter().filter(|target| self.may_include(scene, target)).collect();
             verdicts.extend(targets.iter().map(|target| (target.clone(), granted.contains(&target))));
@@ -116,6 +103,9 @@ impl Interpreter {
         if wildcard {
             verdicts.sort();
             verdicts.dedup();
+        }
+        if verdicts.is_empty() {
+            verdicts.push(("*".to_owned(), false));
         }
         let denied = verdicts.iter().any(|(_, granted)| !granted);
         plan.related.extend(verdicts.into_iter().map(|(name, granted)| (via.clone(), name, granted)));

@@ -190,7 +190,7 @@ pub(crate) fn check_modifier(parameter: &SearchParameter, modifier: Option<&str>
         (_, "missing")
         | (K::String, "exact" | "contains")
         | (K::Token, "text" | "not" | "above" | "below" | "of-type")
-        | (K::Reference, "identifier" | "above" | "below")
+        | (K::Reference, "identifier")
         | (K::Uri, "above" | "below") => true,
         // Refused in a patient's context, where it would say "any patient but".
         (K::Reference, "not") => parameter.owner,

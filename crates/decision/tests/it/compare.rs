@@ -331,6 +331,8 @@ fn responses_differ(engine: &Engine, outcome: &Outcome, reference: &Response, up
                     let _ = list;
                     same("the number dropped", &released.dropped, &u32::try_from(*dropped).unwrap())
                 }
+                // What nobody looks at goes as it came, JSON or not.
+                None if list.is_empty() && released.reason.is_none() && text == upstream => Ok(()),
                 None => own_differs(released, &text),
             }
         }
@@ -367,6 +369,9 @@ fn bodies_differ(found: &Value, expected: &Value) -> Result<(), String> {
         }
         if let Some(entries) = map.get_mut("entry").and_then(Value::as_array_mut) {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+                // Written anew: the own URL, and what the entry was found to be.
+                entry.remove("fullUrl");
+                entry.remove("search");
                 entry.remove("request");
                 entry.remove("response");
             }
