@@ -175,7 +175,8 @@ impl Check<'_, '_> {
     fn failed(&self) -> Released {
         match self.answer.status {
             status @ 400..=599 => {
-                Released { reason: None, ..answer::refused(Some(self.engine), status, Reason::NotFound) }
+                // It is the upstream's denial, not one of ours: `legacy_400` says nothing of it.
+                Released { reason: None, ..answer::with_status(Some(self.engine), status, Reason::NotFound) }
             }
             _ => self.unreadable(),
         }

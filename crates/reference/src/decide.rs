@@ -298,6 +298,10 @@ impl Interpreter {
         if call.form.is_some() {
             sent.body = Some(SentBody::Form(std::mem::take(&mut sent.query)));
         }
+        if target.interaction == Some(I::Create) {
+            // Nothing is stored yet whose version could be meant.
+            sent.headers.retain(|(name, _)| name != "if-match");
+        }
         if target.interaction.is_some() {
             set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
         }
@@ -353,9 +357,7 @@ impl Interpreter {
 
     /// D31: forwarded as it was normalised.
     fn sent_as_it_was(&self, call: &Call<'_>) -> Sent {
-        let mut sent = self.sent(call, call.query.clone());
-        sent.body = call.form.clone().map(SentBody::Form);
-        sent
+        self.sent(call, call.query.clone())
     }
 }
 

@@ -94,7 +94,11 @@ impl Interpreter {
             return as_it_came(status, parsed);
         };
         match status {
-            404 | 410 if scene.target.id.is_some() => return self.not_found(false),
+            404 | 410 if scene.target.id.is_some() => {
+                let own = self.not_found(false);
+                let Response::Released { status, body, released, dropped, .. } = own else { return own };
+                return Response::Released { status, reason: None, body, released, dropped };
+            }
             400.. => return bare(status),
             200..=299 => {}
             _ => return self.unreadable(),
@@ -167,7 +171,10 @@ impl Interpreter {
         };
         let same = json::text(&value, "resourceType") == scene.target.resource_type.as_deref()
             && json::text(&value, "id") == scene.target.id.as_deref();
-        if !repeats.is_empty() || !same {
+        let version = value.get("meta").and_then(|meta| json::text(meta, "versionId"));
+        let asked = scene.call.path.as_ref().and_then(|path| path.last()).map(String::as_str);
+        let other = scene.target.interaction == Some(I::Vread) && version.is_some() && version != asked;
+        if !repeats.is_empty() || !same || other {
             return self.not_found(true);
         }
         let covers = self.is_covered(scene, &value, Letters::READ, true, sight);

@@ -89,7 +89,7 @@ impl Interpreter {
             };
             let granted: Vec<&String> = targets.iter().filter(|target| self.may_include(scene, target)).collect();
             verdicts.extend(targets.iter().map(|target| (target.clone(), granted.contains(&target))));
-            if granted.len() == targets.len() {
+            if granted.len() == targets.len() && !wildcard {
                 let target = one.target.as_ref().map(|target| format!(":{target}")).unwrap_or_default();
                 plan.client.push((name.to_owned(), format!("{label}{target}")));
                 plan.includes.push(one.clone());
@@ -124,33 +124,40 @@ impl Interpreter {
         value: &str,
     ) -> Result<Vec<Include>, Denial> {
         let unknown = fault(R::UnknownParameter);
-        if value == "*" {
-            let sources: Vec<String> = if reverse || iterate { self.types.clone() } else { types.to_vec() };
-            let one = |source: &String, parameter: Parameter| Include {
+        let parts: Vec<&str> = value.split(':').collect();
+        let sources = match parts.as_slice() {
+            ["*"] if reverse => Some(self.types.clone()),
+            ["*"] => Some(types.to_vec()),
+            [source, "*"] if self.has_type(source) => Some(vec![(*source).to_owned()]),
+            [_, "*"] => return Err(unknown),
+            _ => None,
+        };
+        if let Some(sources) = sources {
+            let one = |source: &String, parameter: Parameter, target: Option<&String>| Include {
                 reverse,
                 iterate,
                 source: source.clone(),
                 parameter,
-                target: None,
+                target: target.cloned(),
             };
-            let all = sources
-                .iter()
-                .flat_map(|source| self.references(source).into_iter().map(move |parameter| one(source, parameter)));
-            let leads = |include: &Include| {
-                !reverse
-                    || iterate
-                    || include.parameter.targets.is_empty()
-                    || include.parameter.targets.iter().any(|name| types.contains(name))
-            };
-            return Ok(all.filter(leads).collect());
-        }
-        let parts: Vec<&str> = value.split(':').collect();
-        if let [source, "*"] = parts.as_slice() {
-            if !self.has_type(source) {
-                return Err(unknown);
+            let mut all = Vec::new();
+            if !reverse {
+                for source in &sources {
+                    all.extend(self.references(source).into_iter().map(|parameter| one(source, parameter, None)));
+                }
+                return Ok(all);
             }
-            let one = |parameter| Include { reverse, iterate, source: (*source).to_owned(), parameter, target: None };
-            return Ok(self.references(source).into_iter().map(one).collect());
+            // What points at what is searched.
+            for own in types {
+                for source in &sources {
+                    let points = |one: &Parameter| {
+                        self.targets(one).is_none_or(|targets| targets.iter().any(|target| target == own))
+                    };
+                    let pointing = self.references(source).into_iter().filter(points);
+                    all.extend(pointing.map(|parameter| one(source, parameter, Some(own))));
+                }
+            }
+            return Ok(all);
         }
         let (source, name, target) = match parts.as_slice() {
             [source, name] => (*source, *name, None),

@@ -196,6 +196,11 @@ fn named(
         return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
     }
     let mut steps = Vec::new();
+    if code == "*" && reverse {
+        let searched = scene.places.iter().filter_map(|place| scene.engine.facts_at(*place));
+        let all = searched.flat_map(|own| pointing_at(scene, own.name.as_str()));
+        return Ok(all.filter(|step| step.source == source).collect());
+    }
     if code == "*" {
         for parameter in references(facts) {
             steps.extend(each_target(scene, facts, parameter, target, reverse));

@@ -165,11 +165,11 @@ pub(crate) fn fitting_all<'a>(
 /// The rules of a group that count, if the group fits.
 fn members(engine: &Engine, list: &[Rule], several: &Several<'_>, group: Group) -> Option<Vec<u16>> {
     let Asked { operation, letters, interaction, .. } = several.asked;
-    let of_group = || list.iter().zip(0_u16..).filter(|(rule, _)| rule.is_patient() == (group == Group::Own));
-    let Some(types) = several.types else {
-        let whole = |rule: &Rule| rule.gives_everywhere(letters) || rule.names(engine, operation);
-        let found: Vec<u16> = of_group().filter(|(rule, _)| whole(rule)).map(|(_, index)| index).collect();
-        return (!found.is_empty()).then_some(found);
+    // What bounds a scope has to have the operation itself; a role's letters count for a chart alone.
+    let usable = |rule: &Rule| rule.is_role() || rule.is_within(engine, operation);
+    let of_group = || {
+        let rules = list.iter().zip(0_u16..);
+        rules.filter(move |(rule, _)| rule.is_patient() == (group == Group::Own) && usable(rule))
     };
     let reaches = |rule: &Rule, place: Place| {
         let standing = engine.kind(place).map_or(Standing::Undecidable, |kind| kind.standing);
@@ -180,6 +180,15 @@ fn members(engine: &Engine, list: &[Rule], several: &Several<'_>, group: Group) 
             .then_some(())
     };
     let names = |rule: &Rule| rule.names(engine, operation);
+    let Some(types) = several.types else {
+        // One rule has to give all of them; beside it those count that give some.
+        let whole = |rule: &Rule| rule.gives_everywhere(letters) || names(rule);
+        let some = |rule: &Rule| names(rule) || engine.all_places().any(|place| reaches(rule, place).is_some());
+        if !of_group().any(|(rule, _)| whole(rule)) {
+            return None;
+        }
+        return Some(of_group().filter(|(rule, _)| some(rule)).map(|(_, index)| index).collect());
+    };
     let covers = |place: &Place| of_group().any(|(rule, _)| names(rule) || reaches(rule, *place).is_some());
     if !types.iter().all(covers) {
         return None;
