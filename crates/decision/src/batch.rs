@@ -101,8 +101,9 @@ pub(crate) fn judge<'a>(scene: &Scene<'_, 'a>, trace: &mut Trace<'a>) -> Result<
     };
     let bundle = read::read(scene.request.body, &scene.engine.base, own, scene.arena)?;
     let mut decided = Vec::with_capacity(bundle.entries.len());
+    let siblings = entry::siblings(&bundle, scene.arena);
     for entry in &bundle.entries {
-        decided.push(entry::decide(scene, own, entry)?);
+        decided.push(entry::decide(scene, own, entry, siblings)?);
     }
     ask(&decided)?;
     trace.obligations.push(Obligation::PerEntry);

@@ -1,21 +1,19 @@
-//! Phase 6: the body of a write, and whether the rule that lets it be written covers what it says.
+//! Phase 6: what a write would make of a resource, and whether the rule that lets it be written covers that.
 //!
 //! Invariant: the body is read strictly, once, and goes upstream as it came. What the tables cannot
 //! make the context's is not written by a `patient/` rule.
 
 use policy::decision::Phase;
 use policy::facts::{Standing, TypeFacts};
-use policy::operation::Method;
 use policy::reason::Reason;
+use policy::text::FhirId;
 
 use crate::Engine;
 use crate::admit::{Named, Party};
-use crate::arena::Arena;
-use crate::condition::Asked;
 use crate::cover::{self, Eyes, each_reference};
 use crate::denial::Denial;
 use crate::json::{Document, Kind, Value};
-use crate::judge::Trace;
+use crate::labels;
 use crate::reference::{Names, names};
 use crate::rules::{Grants, Rule};
 use crate::tags::Tags;
@@ -38,51 +36,67 @@ pub(crate) const DECISIVE: &[&str] = &[
     "value",
 ];
 
-/// What a write is checked by.
+/// What the resources of a write are checked by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Write<'w, 'a> {
-    pub(crate) engine: &'a Engine,
+pub(crate) struct Write<'w> {
+    pub(crate) engine: &'w Engine,
     /// The facts of the type that is written.
-    pub(crate) facts: &'a TypeFacts,
+    pub(crate) facts: &'w TypeFacts,
     /// The absolute URL that means this server.
     pub(crate) home: &'w str,
-    pub(crate) grants: &'a Grants,
-    pub(crate) arena: &'a Arena,
-    pub(crate) method: Method,
+    pub(crate) grants: &'w Grants,
+    pub(crate) party: Party<'w>,
+    /// What the `urn:`s of the transaction stand for.
+    pub(crate) siblings: &'w [Sibling<'w>],
 }
 
-impl<'a> Write<'_, 'a> {
-    /// Checks a new resource; the places of the rules that cover it.
-    pub(crate) fn check_new(&self, bytes: &[u8], fitting: &[u16], trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
-        let document = read(bytes, self.facts.name.as_str())?;
+/// What a `urn:` of a transaction stands for: the resource that another entry of it writes (D33).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sibling<'a> {
+    /// The `fullUrl` of that entry.
+    pub(crate) url: &'a str,
+    /// The type that it writes.
+    pub(crate) resource_type: &'a str,
+}
+
+/// The id that a body has to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BodyId<'i> {
+    /// None: one could make a lenient server write over another's.
+    None,
+    /// That of the path.
+    Is(&'i str),
+    /// None, or any.
+    Any,
+}
+
+const fn malformed() -> Denial {
+    Denial::new(Phase::Body, Reason::MalformedBody)
+}
+
+/// The text of a body.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Denial> {
+    std::str::from_utf8(bytes).map_err(|_| malformed())
+}
+
+impl Write<'_> {
+    /// Reads a resource of the type that is written.
+    pub(crate) fn read<'t>(&self, text: &'t str, id: BodyId<'_>) -> Result<Document<'t>, Denial> {
+        let document = Document::read(text).map_err(|_| malformed())?;
         let resource = document.root();
-        if has_two_readings(resource, &self.decisive()) {
-            return Err(Denial::new(Phase::Body, Reason::MalformedBody));
-        }
-        if resource.get("meta").and_then(|meta| meta.get("security")).is_some() {
-            trace.ignored.push("meta.security".into());
-        }
-        if cover::is_subsetted(&resource) {
-            return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
-        }
-        let mut furthest: Option<Denial> = None;
-        let mut permitting = self.arena.list_of(fitting.len());
-        for index in fitting {
-            let Some(rule) = self.grants.list.get(usize::from(*index)) else { continue };
-            match self.covers(rule, &resource) {
-                Ok(()) => permitting.push(*index),
-                Err(denial) if furthest.is_none_or(|known| denial.step > known.step) => furthest = Some(denial),
-                Err(_) => {}
-            }
-        }
-        if permitting.is_empty() {
-            return Err(furthest.unwrap_or(Denial::new(Phase::Body, Reason::Internal)));
-        }
-        Ok(permitting.into_bump_slice())
+        let own = resource.get("id");
+        let identified = match id {
+            BodyId::None => own.is_none(),
+            BodyId::Is(id) => own.is_some_and(|own| own.is_text(id)),
+            BodyId::Any => own.is_none_or(|own| own.as_str().is_some_and(|own| FhirId::accepts(&own))),
+        };
+        let typed = resource.get("resourceType").is_some_and(|own| own.is_text(self.facts.name.as_str()));
+        let clear = !resource.is_ambiguous() && !has_two_readings(resource, &self.decisive());
+        if identified && typed && clear { Ok(document) } else { Err(malformed()) }
     }
 
     /// The names of the elements that the write is decided by.
-    fn decisive(&self) -> Vec<&str> {
+    pub(crate) fn decisive(&self) -> Vec<&str> {
         let constrained = self.grants.list.iter().flat_map(|rule| rule.constraints.iter());
         let granular = constrained
             .filter_map(|constraint| self.engine.parameter(self.facts, &constraint.name))
@@ -94,55 +108,119 @@ impl<'a> Write<'_, 'a> {
         names
     }
 
-    fn covers(&self, rule: &Rule, resource: &Value<'_>) -> Result<(), Denial> {
+    /// Whether what is new is where the rule reaches.
+    pub(crate) fn reaches(&self, rule: &Rule, new: Value<'_>) -> Result<(), Denial> {
         let bases = [self.home];
-        let party =
-            Party { engine: self.engine, grants: self.grants, method: self.method, asked: Asked::Body(*resource) };
         let patient = self.grants.patient.as_deref();
-        let eyes = Eyes { bases: &bases, patient, party, kept: &[], partial: false };
+        let eyes = Eyes { bases: &bases, patient, party: self.party, kept: &[], partial: false };
         let mut conditional = false;
-        each_reference(*resource, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
+        each_reference(new, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
         if conditional {
             return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
         }
         if rule.is_patient() {
-            let patient = self.grants.patient.as_deref().ok_or(Denial::new(Phase::Body, Reason::Internal))?;
-            owned(self.engine, self.facts, resource, patient, &eyes)?;
+            let patient = patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
+            self.is_owned(new, patient, &eyes)?;
         }
-        if !cover::meets(self.engine, rule, self.facts, resource, &eyes) {
-            return Err(Denial::new(Phase::Body, Reason::NoRule).at(2));
+        if cover::meets(self.engine, rule, self.facts, &new, &eyes) {
+            Ok(())
+        } else {
+            Err(Denial::new(Phase::Body, Reason::NoRule))
         }
-        self.admits(rule, resource, &party)
     }
 
-    /// Phase 8 over what is new: tags have to match, and none is set that the caller does not hold (D25, D26).
-    fn admits(&self, rule: &Rule, resource: &Value<'_>, party: &Party<'_>) -> Result<(), Denial> {
-        if !party.is_cleared(*resource) {
-            return Err(Denial::new(Phase::Tags, Reason::Label).at(3));
+    /// Whether the write keeps to what the resource is marked with: it lowers no label, and sets no tag that the caller
+    /// does not hold, and drops none (D25, D26). `stored` is none where nothing was looked at.
+    pub(crate) fn keeps_marks(&self, stored: Option<Value<'_>>, new: Value<'_>) -> Result<(), Denial> {
+        let Self { engine, grants, .. } = *self;
+        if engine.enforces_labels()
+            && !labels::may_write(stored, new, engine.settings().default_label, grants.clearance)
+        {
+            return Err(Denial::new(Phase::Body, Reason::Label));
         }
-        let named = Named { resource_type: self.facts.name.as_str(), id: None };
-        if !party.admits(rule, named, *resource) {
-            let reason = match rule.condition(self.engine) {
-                Some(_) => Reason::WhereFalse,
-                None => Reason::TagMismatch,
-            };
-            return Err(Denial::new(Phase::Tags, reason).at(3));
+        let keys = &engine.parts().tag_keys;
+        if keys.is_empty() {
+            return Ok(());
         }
-        let keys = &self.engine.parts().tag_keys;
-        let sets = Tags::read(*resource, keys).ok().filter(|new| Tags::default().may_become(new, &self.grants.tags));
-        if sets.is_some() { Ok(()) } else { Err(Denial::new(Phase::Tags, Reason::TagMismatch).at(4)) }
+        let before = stored.map_or(Ok(Tags::default()), |stored| Tags::read(stored, keys));
+        match (before, Tags::read(new, keys)) {
+            (Ok(before), Ok(after)) if before.may_become(&after, &grants.tags) => Ok(()),
+            _ => Err(Denial::new(Phase::Body, Reason::TagMismatch)),
+        }
+    }
+
+    /// Phase 8 over what is new: its tags have to match, or the rule's `where` to hold.
+    pub(crate) fn admits(&self, rule: &Rule, id: Option<&str>, new: Value<'_>) -> Result<(), Denial> {
+        let named = Named { resource_type: self.facts.name.as_str(), id };
+        self.party.before(rule, Some(named))?;
+        if self.party.admits(rule, named, new) {
+            return Ok(());
+        }
+        let reason = rule.condition(self.engine).map_or(Reason::TagMismatch, |_| Reason::WhereFalse);
+        Err(Denial::new(Phase::Tags, reason))
+    }
+
+    /// What a `patient/` rule writes is the context's, wholly and provably.
+    fn is_owned(&self, new: Value<'_>, patient: &str, eyes: &Eyes<'_>) -> Result<(), Denial> {
+        let other = Denial::new(Phase::Body, Reason::OtherOwner);
+        let nobody = Denial::new(Phase::Body, Reason::NoOwner);
+        if cover::contains_patient(&new) {
+            return Err(other);
+        }
+        let is_member = || cover::is_member(self.engine, self.facts, &new, patient, eyes);
+        match self.facts.standing {
+            Standing::Compartment | Standing::PatientElement => {}
+            Standing::Patient => return if is_member() { Ok(()) } else { Err(other) },
+            Standing::NamesPatients | Standing::Binary => return if is_member() { Ok(()) } else { Err(nobody) },
+            Standing::Shared | Standing::Provenance | Standing::Undecidable => return Err(nobody),
+        }
+        let (mut found, mut foreign) = (false, false);
+        for path in &self.facts.owners {
+            cover::each_at(new, &path.elements, &mut |element| match names(element, eyes.bases) {
+                Names::Patient(named) if named == patient => found = true,
+                Names::Other => {}
+                Names::Unknown if self.is_sibling(element) => {}
+                Names::Patient(_) | Names::Unknown | Names::Conditional => foreign = true,
+            });
+        }
+        match (foreign, found && is_member()) {
+            (true, _) => Err(other),
+            (false, true) => Ok(()),
+            (false, false) => Err(nobody),
+        }
+    }
+
+    /// Whether a reference names what another entry of the transaction writes, and that is no Patient.
+    fn is_sibling(&self, element: Value<'_>) -> bool {
+        let declared = element.text("type");
+        element.text("reference").is_some_and(|reference| {
+            let known = self.siblings.iter().find(|sibling| *sibling.url == *reference);
+            known.is_some_and(|sibling| {
+                sibling.resource_type != "Patient"
+                    && declared.is_none_or(|declared| *declared == *sibling.resource_type)
+            })
+        })
     }
 }
 
-fn read<'a>(bytes: &'a [u8], resource_type: &str) -> Result<Document<'a>, Denial> {
-    let malformed = Denial::new(Phase::Body, Reason::MalformedBody);
-    let text = std::str::from_utf8(bytes).map_err(|_| malformed)?;
-    let document = Document::read(text).map_err(|_| malformed)?;
-    let resource = document.root();
-    // A create has no id in its URL; one in the body could make a lenient server write over another's.
-    let typed = resource.get("resourceType").is_some_and(|own| own.is_text(resource_type));
-    let fits = typed && resource.get("id").is_none() && !resource.is_ambiguous();
-    if fits { Ok(document) } else { Err(malformed) }
+/// Whether a value that a patch brings in is, or holds, a reference that the server would resolve by a search.
+pub(crate) fn holds_conditional(value: &str, home: &str) -> bool {
+    use crate::reference::Reference;
+    let Ok(document) = Document::read(value) else { return true };
+    let root = document.root();
+    let mut found = root.as_str().is_some_and(|text| matches!(Reference::read(&text, &[home]), Reference::Conditional));
+    let mut note = |element: Value<'_>| found |= names(element, &[home]) == Names::Conditional;
+    note(root);
+    each_reference(root, &mut note);
+    found
+}
+
+/// A resource that is a part of what is stored, or of which only a part is seen, is not written over (409).
+pub(crate) fn is_whole(resource: Value<'_>) -> Result<(), Denial> {
+    if cover::is_subsetted(&resource) {
+        return Err(Denial::new(Phase::Body, Reason::ExistingNotCovered).with_status(409));
+    }
+    Ok(())
 }
 
 /// Whether an upstream that compares names without their case, or takes a list of one for its element,
@@ -160,40 +238,4 @@ pub(crate) fn has_two_readings(value: Value<'_>, decisive: &[&str]) -> bool {
             disguised(&member.name) || unclear(&member.name, member.value) || has_two_readings(member.value, decisive)
         })
         || value.elements().any(|element| has_two_readings(element, decisive))
-}
-
-/// What a `patient/` rule writes is the context's, wholly and provably.
-fn owned(
-    engine: &Engine,
-    facts: &TypeFacts,
-    resource: &Value<'_>,
-    patient: &str,
-    eyes: &Eyes<'_>,
-) -> Result<(), Denial> {
-    let other = Denial::new(Phase::Body, Reason::OtherOwner).at(1);
-    let nobody = Denial::new(Phase::Body, Reason::NoOwner);
-    if cover::contains_patient(resource) {
-        return Err(other);
-    }
-    match facts.standing {
-        Standing::Compartment | Standing::PatientElement => {}
-        Standing::NamesPatients | Standing::Binary => {
-            return if cover::is_member(engine, facts, resource, patient, eyes) { Ok(()) } else { Err(nobody) };
-        }
-        Standing::Patient | Standing::Shared | Standing::Provenance | Standing::Undecidable => return Err(nobody),
-    }
-    let (mut found, mut foreign) = (false, false);
-    for path in &facts.owners {
-        cover::each_at(*resource, &path.elements, &mut |element| match names(element, eyes.bases) {
-            Names::Patient(named) if named == patient => found = true,
-            Names::Other => {}
-            Names::Patient(_) | Names::Unknown | Names::Conditional => foreign = true,
-        });
-    }
-    let own = found && cover::is_member(engine, facts, resource, patient, eyes);
-    match (foreign, own) {
-        (true, _) => Err(other),
-        (false, true) => Ok(()),
-        (false, false) => Err(nobody),
-    }
 }

@@ -32,7 +32,6 @@ pub(crate) fn outside(list: &[Field], body: Value<'_>) -> Option<String> {
 /// The first of the paths that is outside the list: for what a PATCH touches, as names without indexes.
 ///
 /// The whole resource, the empty path, is in no list.
-#[cfg_attr(not(test), expect(dead_code, reason = "for patches, which are not decided yet"))]
 pub(crate) fn outside_of_paths(list: &[Field], paths: &[Vec<&str>]) -> Option<String> {
     let passes = |path: &[&str]| matches!(path, [name] if ALWAYS.contains(name)) || is_inside(list, path);
     paths.iter().find(|path| !passes(path)).map(|path| path.join("."))

@@ -37,6 +37,7 @@ use crate::token::{self, Entry};
 use crate::upstream;
 
 use target::Target;
+pub(crate) use write::Written;
 
 /// A request that was permitted, and all that its answer is checked by.
 #[derive(Debug)]
@@ -79,11 +80,8 @@ pub(crate) enum Plan<'a> {
     },
     /// The entries of a batch or transaction.
     Batch(Batch<'a>),
-    /// A new instance.
-    Create {
-        /// The type.
-        resource_type: &'a str,
-    },
+    /// A write.
+    Write(Written<'a>),
 }
 
 /// One instance that is asked for.
@@ -295,7 +293,12 @@ impl<'a> Scene<'_, 'a> {
             I::Operation => self.operate(trace),
             I::SearchType | I::SearchSystem | I::SearchCompartment => Ok(self.search(interaction, trace)?),
             I::Create => self.create(trace),
-            _ => Err(self.not_built(interaction)),
+            I::Update => self.update(trace),
+            I::Patch => self.patch(trace),
+            I::Delete => self.delete(trace),
+            I::Conditional => self.conditional(trace),
+            // A batch has entries of its own; the statement of capabilities needs no rule.
+            I::Batch | I::Capabilities => Err(internal().into()),
         }
     }
 

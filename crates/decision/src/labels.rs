@@ -33,7 +33,6 @@ pub(crate) fn is_within(resource: Value<'_>, default: Confidentiality, clearance
 
 /// Whether a write keeps to the labels: the new state is within the clearance, has every coding of `meta.security` that
 /// is stored, and is not lower than what is stored, also where only the default says what that is.
-#[cfg_attr(not(test), expect(dead_code, reason = "for writes of what is stored, which are not decided yet"))]
 pub(crate) fn may_write(
     stored: Option<Value<'_>>,
     new: Value<'_>,

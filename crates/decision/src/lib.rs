@@ -21,7 +21,6 @@ mod json;
 mod judge;
 mod labels;
 mod normalise;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the write path"))]
 mod patch;
 mod query;
 mod reference;

@@ -17,6 +17,7 @@ use policy::request::Request;
 
 use crate::Engine;
 use crate::arena::Arena;
+use crate::body::Sibling;
 use crate::denial::Denial;
 use crate::json;
 
@@ -64,6 +65,8 @@ pub(crate) struct Call<'a> {
     pub(crate) json_patch: bool,
     /// The header fields.
     pub(crate) head: Head<'a>,
+    /// What the `urn:`s of the transaction stand for that this is an entry of (D33).
+    pub(crate) siblings: &'a [Sibling<'a>],
 }
 
 impl<'a> Call<'a> {
@@ -104,6 +107,7 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         prefer: Prefer::default(),
         json_patch: false,
         head: Head::read(request.headers),
+        siblings: &[],
     };
     let fhir = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref());
     let interaction = fhir.map(|fhir| fhir.interaction);
@@ -117,10 +121,12 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
     let mut outside = arena.list();
     if media::is_form(request, &call.head) {
         // A form that is no search is read only to find what must not be in it.
-        call.form = method == Some(Method::Post) && searches;
+        call.form = searches;
         let form = std::str::from_utf8(request.body).map_err(|_| query::malformed())?;
         query::tokenise(form, true, arena, if call.form { &mut parameters } else { &mut outside })?;
     }
+    // A search by POST has one place for its parameters, though all of them stand in the URL.
+    call.form |= searches && request.body.is_empty();
     call.parameters = parameters.into_bump_slice();
     headers::check(&call.head)?;
     headers::credentials(engine, &call.head, call.parameters.iter().chain(&outside))?;
@@ -141,6 +147,16 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         return Ok(call);
     }
     Err(Denial::new(Phase::Normalise, Reason::MalformedBody))
+}
+
+/// The parameters of a query that stands elsewhere than in the URL, read as if it stood there.
+pub(crate) fn query_of<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a [Parameter<'a>], Denial> {
+    let mut parameters = arena.list_of(4);
+    query::tokenise(text, false, arena, &mut parameters)?;
+    if text.len() > MAX_QUERY_BYTES || parameters.len() > MAX_PARAMETERS || query::over_limits(&parameters) {
+        return Err(Denial::new(Phase::Normalise, Reason::TooLarge).with_status(414));
+    }
+    Ok(parameters.into_bump_slice())
 }
 
 /// In a FHIR Service an id has one form, whatever the upstream would make of another.

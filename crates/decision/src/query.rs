@@ -4,6 +4,7 @@
 //! refused. What a rule needs is added last, to be ANDed, and never replaces what the client asked.
 
 pub(crate) mod class;
+pub(crate) mod conditional;
 mod include;
 mod join;
 mod narrow;
@@ -179,7 +180,7 @@ pub(crate) fn open<'a>(
     let mut kept = arena.list_of(call.parameters.len());
     for one in call.parameters.iter().filter(|one| !one.form) {
         if engine.is_fhir() && class::is_paging(one.name) {
-            return Err(class::refused());
+            return Err(Denial::new(Phase::Token, Reason::ParameterDenied));
         }
         if !public || one.name == "mode" || shape::is_shape(one.name) {
             kept.push((one.name, one.value));

@@ -133,7 +133,7 @@ fn released(
         Plan::Local => Ok(fault(engine)),
         Plan::Unchecked => Ok(check.unchecked()),
         Plan::Read(instance) => check.read(instance),
-        Plan::Create { resource_type } => Ok(check.created(resource_type)),
+        Plan::Write(written) => Ok(check.written(written)),
         Plan::Search(search) => check.searched(search, seal),
         Plan::History(history) => check.history(history, seal),
         Plan::Operation { guarded } => Ok(check.operated(*guarded)),

@@ -132,8 +132,13 @@ impl Operations {
     }
 
     fn letters(&self, place: Place) -> Letters {
+        self.everywhere | self.named(place)
+    }
+
+    /// The letters of the operations that name the type themselves.
+    fn named(&self, place: Place) -> Letters {
         let own = self.on.binary_search_by_key(&place, |(known, _)| *known).ok().and_then(|index| self.on.get(index));
-        own.map_or(self.everywhere, |(_, letters)| self.everywhere | *letters)
+        own.map_or(Letters::NONE, |(_, letters)| *letters)
     }
 
     fn contains(&self, engine: &Engine, index: u32) -> bool {
@@ -245,6 +250,18 @@ impl Rule {
         self.gives_at(place, letters) && (!self.is_patient() || fit::is_told(engine, place))
     }
 
+    /// Whether it gives these letters to write a type; types that carry security are outside `*`.
+    pub(crate) fn writes_at(&self, engine: &Engine, place: Place, letters: Letters) -> bool {
+        let secures = engine.kind(place).is_none_or(|kind| kind.is_security);
+        let own = match &self.gives {
+            Gives::Access(access) => return access.write && self.within.is_empty(),
+            Gives::Letters(Types::All, _) => !secures,
+            Gives::Operations(operations) => !secures || operations.named(place).contains(letters),
+            Gives::Letters(..) | Gives::EveryGet => true,
+        };
+        own && self.gives_at(place, letters)
+    }
+
     /// The same by the type's name.
     pub(crate) fn gives(&self, engine: &Engine, name: &str, letters: Letters) -> bool {
         engine.place(name).is_some_and(|place| self.gives_at(place, letters))
@@ -289,7 +306,9 @@ impl Rule {
                 };
                 reaches && !letters.is_empty() && own.contains(letters)
             }
-            Gives::Operations(operations) => operations.contains(engine, index),
+            Gives::Operations(operations) => {
+                operations.contains(engine, index) && !secures_by_template(engine, index, place)
+            }
             Gives::EveryGet => engine.operation(index).is_some_and(is_plain_get),
             Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
         };
@@ -328,6 +347,15 @@ impl Grants {
 fn is_plain_get(operation: &Operation) -> bool {
     let interaction = operation.fhir.as_ref().map(|fhir| fhir.interaction);
     operation.method == Method::Get && interaction != Some(Interaction::Operation)
+}
+
+/// Whether an operation writes a type that carries security without naming it (`PUT /{type}/{id}`).
+fn secures_by_template(engine: &Engine, index: u32, place: Option<Place>) -> bool {
+    use Interaction as I;
+    let Some(fhir) = engine.operation(index).and_then(|operation| operation.fhir.as_ref()) else { return false };
+    let writes = matches!(fhir.interaction, I::Create | I::Update | I::Patch | I::Delete | I::Conditional);
+    let secures = place.and_then(|place| engine.kind(place)).is_some_and(|kind| kind.is_security);
+    writes && secures && fhir.type_segment.is_some()
 }
 
 impl Access {

@@ -47,6 +47,11 @@ const NEVER: &[&str] = &[
 /// Of the headers that are left out, those that would have changed the answer.
 const NOTED: &[&str] = &["if-match", "if-modified-since", "if-none-match", "range"];
 
+/// Whether a text can stand in a header field (RFC 9110 section 5.5).
+pub(crate) fn is_field_value(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && text.trim() == text
+}
+
 /// What stands in a path segment as it is, beside letters and digits (RFC 3986 section 3.3).
 const fn in_segment(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
@@ -74,9 +79,9 @@ pub(crate) fn plainly<'a>(
     arena: &'a Arena,
     trace: &mut Trace<'a>,
 ) -> Upstream<'a> {
-    let mut headers = passed(request, operation, PASSED_PLAIN, arena, trace);
+    let mut headers = passed(request, operation, PASSED_PLAIN, &[], arena, trace);
     if engine.is_fhir() && call.segments().first() == Some(&"metadata") {
-        headers.retain(|(name, _)| name != "accept");
+        headers.retain(|(name, _)| name != "accept" && name != "prefer");
         headers.push(("accept".into(), call.accept.as_bytes().into()));
     }
     Upstream {
@@ -109,7 +114,7 @@ pub(crate) fn fhir<'a>(
     arena: &'a Arena,
     trace: &mut Trace<'a>,
 ) -> Upstream<'a> {
-    let mut headers = passed(request, Some(operation), &[], arena, trace);
+    let mut headers = passed(request, Some(operation), &[], sends.headers, arena, trace);
     headers.push(("accept".into(), call.accept.as_bytes().into()));
     if sends.form.is_some() {
         headers.push(("content-type".into(), b"application/x-www-form-urlencoded".into()));
@@ -156,6 +161,7 @@ fn passed<'a>(
     request: &Request<'a>,
     operation: Option<&Operation>,
     extra: &[&str],
+    sent: &[(&'static str, &str)],
     arena: &'a Arena,
     trace: &mut Trace<'a>,
 ) -> List<'a, UpstreamHeader<'a>> {
@@ -173,7 +179,7 @@ fn passed<'a>(
         let goes = PASSED.contains(&name) || extra.contains(&name) || declared(name);
         if goes && !NEVER.contains(&name) && !name.contains('_') {
             headers.push((name.into(), header.value.into()));
-        } else if NOTED.contains(&name) {
+        } else if NOTED.contains(&name) && !sent.iter().any(|(known, _)| *known == name) {
             strip(trace, name);
         }
     }

@@ -76,6 +76,7 @@ impl Interpreter {
                 let query_names: Vec<String> = query.iter().map(|(name, _)| name.clone()).collect();
                 let mut sent = self.sent(&call, query);
                 if self.is_fhir() && sent.path == "/metadata" {
+                    sent.headers.retain(|(name, _)| name != "prefer");
                     set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
                 }
                 let mut ended = ended(Phase::Token, Next::Forward(sent), None);
@@ -172,16 +173,14 @@ impl Interpreter {
     fn check_current(&self, scene: &Scene<'_>, rule: &Rule, by_reference: bool) -> Result<(), Stop> {
         let Some(id) = &scene.target.id else { return Ok(()) };
         let name = scene.target.resource_type.clone().unwrap_or_default();
-        let is_own = name == "Patient" && scene.principal.patient.as_ref() == Some(id);
-        // The path tells whose it is, and nothing of its tags and labels.
-        let is_context =
-            |rule: &Rule| rule.is_patient() && is_own && !self.tags_bind(rule) && !self.enforces_labels();
+        if scene.target.interaction == Some(I::Operation) && scene.target.code.as_deref() == Some("everything") {
+            return self.check_chart(scene, &name, id);
+        }
         let plain = self.is_plain(rule, scene.target.operation);
         let code = scene.target.code.as_deref();
         match scene.target.interaction {
             Some(I::Vread | I::HistoryInstance) if !plain && !by_reference => {}
-            Some(I::Operation) if code == Some("everything") && !plain && !is_context(rule) => {}
-            Some(I::Operation) if !matches!(code, Some("everything" | "export")) => {
+            Some(I::Operation) if code != Some("export") => {
                 return self.check_operation_instance(scene, &name);
             }
             _ => return Ok(()),
@@ -194,6 +193,24 @@ impl Interpreter {
             self.covers(scene, rule, &current.value, Letters::READ, &sight)
         };
         if cover == Cover::Yes { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+    }
+
+    /// D10: the instance of a chart is covered with `r`, by whatever rule of the token.
+    fn check_chart(&self, scene: &Scene<'_>, name: &str, id: &str) -> Result<(), Stop> {
+        let operation = scene.target.operation;
+        let is_own = name == "Patient" && scene.principal.patient.as_deref() == Some(id);
+        let opens = |rule: &Rule| rule.names(operation) || self.gives(rule, name, Letters::READ);
+        // The path tells whose it is, and nothing of its tags and labels.
+        let by_path = |rule: &Rule| rule.is_patient() && is_own && !self.tags_bind(rule) && !self.enforces_labels();
+        let usable = |rule: &&Rule| !rule.is_patient() || scene.principal.patient.is_some();
+        let free = |rule: &Rule| (self.is_plain(rule, operation) && opens(rule)) || by_path(rule);
+        if scene.all.iter().filter(usable).any(free) {
+            return Ok(());
+        }
+        let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
+        let sight = self.stored_sight(scene);
+        let covers = |rule: &Rule| self.covers(scene, rule, &current.value, Letters::READ, &sight) == Cover::Yes;
+        if scene.all.iter().filter(usable).any(covers) { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
     }
 
     /// D12: an instance in the path of an operation is a member of the token's patient, if it has one.
@@ -212,6 +229,10 @@ impl Interpreter {
         let merged = self.merge(&scene, &permits);
         if let Some(denial) = self.refuse_counts(&scene, &merged) {
             return denied(denial, Some(&scene.target));
+        }
+        // D57: whether it is created would tell what the rules do not cover.
+        if !self.condition_of_create(&scene, &permits).is_none_or(|merged| merged.exact) {
+            return denied(deny(Phase::Query, R::ConditionalDenied), Some(&scene.target));
         }
         let written = needs(&permits);
         let own = scene.call.header("if-match");
@@ -312,14 +333,8 @@ impl Interpreter {
         if written.if_none_match {
             set(&mut sent.headers, "if-none-match", "*");
         }
-        let plans: Vec<Permit> = permits
-            .iter()
-            .filter_map(|one| one.written.if_none_exist.clone().map(|plan| Permit { plan, ..one.clone() }))
-            .collect();
-        if !plans.is_empty() {
-            let scene =
-                Scene { target: Target { interaction: Some(I::SearchType), ..target.clone() }, ..scene.clone() };
-            set(&mut sent.headers, "if-none-exist", &encode_query(&self.merge(&scene, &plans).query));
+        if let Some(condition) = self.condition_of_create(scene, permits) {
+            set(&mut sent.headers, "if-none-exist", &encode_query(&condition.query));
         }
         let writes = matches!(target.interaction, Some(I::Create | I::Update | I::Patch | I::Conditional | I::Delete));
         let name = target.resource_type.clone().unwrap_or_default();
@@ -333,6 +348,16 @@ impl Interpreter {
         sent
     }
 
+    /// D18: the search of `If-None-Exist`, as all permitting rules narrow it.
+    fn condition_of_create(&self, scene: &Scene<'_>, permits: &[Permit]) -> Option<Merged> {
+        let plans: Vec<Permit> = permits
+            .iter()
+            .filter_map(|one| one.written.if_none_exist.clone().map(|plan| Permit { plan, ..one.clone() }))
+            .collect();
+        let target = Target { interaction: Some(I::SearchType), ..scene.target.clone() };
+        (!plans.is_empty()).then(|| self.merge(&Scene { target, ..scene.clone() }, &plans))
+    }
+
     /// A request with that query, and the client's headers by list.
     pub(crate) fn sent(&self, call: &Call<'_>, query: Pairs) -> Sent {
         let mut headers: Pairs = Pairs::new();
@@ -342,6 +367,7 @@ impl Interpreter {
             let value = match name {
                 "prefer" if self.is_fhir() => preferences(value, writes),
                 "if-match" | "if-none-exist" | "content-type" if !writes && self.is_fhir() => String::new(),
+                "content-type" if self.is_fhir() && !call.has_body() => String::new(),
                 _ => value.to_owned(),
             };
             if !value.is_empty() {

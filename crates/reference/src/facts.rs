@@ -154,6 +154,10 @@ impl Interpreter {
         if type_name == "Patient" {
             return Some("_id".to_owned());
         }
+        // They are whose their targets are, or what names them is: a parameter would leave out most.
+        if matches!(self.standing(type_name), Standing::Provenance | Standing::Binary) {
+            return None;
+        }
         if self.is_owner(type_name, "patient") {
             return Some("patient".to_owned());
         }

@@ -158,6 +158,18 @@ fn value_of(part: &Map<String, Value>) -> Option<Value> {
 }
 
 impl Patch {
+    /// The values that it brings in; those of a `test` are not.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter_map(|step| match step {
+            Step::Add(_, value) | Step::Replace(_, value) | Step::Put(_, value) | Step::Insert(_, _, value) => {
+                Some(value)
+            }
+            Step::Remove(_) | Step::Move(..) | Step::Copy(..) | Step::Test(..) | Step::Delete(_) | Step::Shift(..) => {
+                None
+            }
+        })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -34,7 +34,7 @@ const fn too_long() -> Denial {
 impl Interpreter {
     /// Reads a request.
     pub(crate) fn normalise<'a>(&self, request: &Request<'a>) -> Result<Call<'a>, Denial> {
-        let headers = headers(request)?;
+        let headers = headers(request);
         let (raw_path, raw_query, authority_ok) = self.split_target(request.target)?;
         let segments = url::segments(&raw_path).ok_or(fault(R::MalformedUrl))?;
         let path = self.below_base(&segments);
@@ -42,6 +42,7 @@ impl Interpreter {
             self.check_ids(path)?;
         }
         let query = url::pairs(&raw_query).ok_or(fault(R::MalformedQuery))?;
+        let headers = headers?;
         let is_search_form = request.method == "POST" && segments.last().is_some_and(|last| last == "_search");
         let form_typed =
             media_type(header(&headers, "content-type").unwrap_or_default()).0 == "application/x-www-form-urlencoded";

@@ -35,6 +35,10 @@ impl Interpreter {
             return Ok(Passed::Open(query));
         }
         match caller {
+            // A page is another's search, whoever may come in.
+            Caller::Missing if self.is_dev_mode(now) && call.query.iter().any(|(name, _)| is_paging(name)) => {
+                Err(deny(Token, R::ParameterDenied))
+            }
             Caller::Missing if self.is_dev_mode(now) => Ok(Passed::DevMode),
             Caller::Missing => Err(deny(Token, R::NoToken)),
             Caller::Refused(reason) => Err(Denial { phase: Token, status: 401, reason: *reason }),

@@ -155,6 +155,9 @@ impl Interpreter {
 
     /// Whether a rule fits one operation on one type: a role by its name, a scope by its letters.
     fn fits_one(&self, rule: &Rule, operation: usize, resource_type: &str, letters: Letters) -> bool {
+        if rule.basic {
+            return rule.names(operation);
+        }
         if rule.letters.is_none() {
             return rule.names(operation) && self.letters_on(rule, resource_type).contains(letters);
         }
@@ -265,7 +268,10 @@ impl Interpreter {
             return Err(deny(Rules, R::NoRule));
         }
         let creates = scene.call.method == "PUT";
-        let ok = |rule: &Rule| self.is_plain(rule, operation) && (!creates || self.gives(rule, name, Letters::CREATE));
+        let deletes = scene.call.method == "DELETE";
+        let plain =
+            |rule: &Rule| if deletes { self.is_plain(rule, operation) } else { self.writes_blindly(scene, rule) };
+        let ok = |rule: &Rule| plain(rule) && (!creates || self.gives(rule, name, Letters::CREATE));
         let plain: Vec<Rule> = found.into_iter().filter(ok).collect();
         if plain.is_empty() { Err(deny(Rules, R::ConditionalDenied)) } else { Ok(plain) }
     }

@@ -78,6 +78,12 @@ pub(crate) fn is_escape(name: &str) -> bool {
         || matches!(last, "in" | "not-in") && name.contains(':')
 }
 
+/// D56: a parameter without a value says nothing, and where a write hangs on it nothing is left out.
+fn left_out(kind: Kind, value: &str) -> Result<(), Denial> {
+    let strict = matches!(kind, Kind::Conditional | Kind::IfNoneExist);
+    if strict && value.is_empty() { Err(fault(R::MalformedQuery)) } else { Ok(()) }
+}
+
 impl Interpreter {
     /// The types that a search is on.
     pub(crate) fn searched(&self, scene: &Scene<'_>) -> Vec<String> {
@@ -187,9 +193,14 @@ impl Interpreter {
         let is_join = name.starts_with("_has:") || name.contains('.');
         if base != "_has" && self.parameter_of_all(types, base).is_none() {
             if declared.iter().any(|one| one == name) {
+                left_out(kind, value)?;
                 plan.predicates += 1;
                 plan.client.push((name.clone(), value.clone()));
                 return Ok(());
+            }
+            // D56: what would be left out is refused.
+            if matches!(kind, Kind::Conditional | Kind::IfNoneExist) {
+                return Err(fault(R::UnknownParameter));
             }
             return self.unknown(types, declared, base, name, plan);
         }
@@ -197,6 +208,7 @@ impl Interpreter {
             if no_joins {
                 return Err(fault(R::ParameterDenied));
             }
+            left_out(kind, value)?;
             plan.predicates += 1;
             plan.used.push(name.clone());
             return self.join(scene, rule, types, name, value, plan);
@@ -205,13 +217,16 @@ impl Interpreter {
             return Err(fault(R::UnknownParameter));
         }
         if rule.is_patient() && self.is_owner_of_all(types, base) {
-            return self.ownership(scene, types, name, value, plan);
+            plan.predicates += 1;
+            self.ownership(scene, types, name, value, plan)?;
+            return left_out(kind, value);
         }
         let parameter = self.parameter_of_all(types, base).ok_or(fault(R::UnknownParameter))?;
         self.check_predicate(&parameter, name, value)?;
         if self.is_blind(scene, rule) && matches!(base, "_security" | "_tag") {
             return Err(fault(R::ParameterDenied));
         }
+        left_out(kind, value)?;
         plan.predicates += 1;
         plan.client.push((name.clone(), value.clone()));
         Ok(())

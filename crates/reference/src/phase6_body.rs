@@ -53,15 +53,16 @@ impl Interpreter {
     }
 
     fn create(&self, scene: &Scene<'_>, rule: &Rule) -> Result<Written, Stop> {
+        // Phase 5's part of a create.
+        let if_none_exist = match scene.call.header("if-none-exist") {
+            Some(header) => Some(self.if_none_exist(scene, rule, header)?),
+            None => None,
+        };
         let state = self.resource(scene)?;
         if state.get("id").is_some() {
             return Err(stop(Body, R::MalformedBody));
         }
         self.check_new(scene, rule, &state)?;
-        let if_none_exist = match scene.call.header("if-none-exist") {
-            Some(header) => Some(self.if_none_exist(scene, rule, header)?),
-            None => None,
-        };
         self.check_marks(scene, &state, None)?;
         check_whole(&state)?;
         self.check_fields(scene, rule, &state)?;
@@ -75,7 +76,7 @@ impl Interpreter {
         }
         self.check_new(scene, rule, &state)?;
         let name = scene.target.resource_type.clone().unwrap_or_default();
-        let creates = self.is_plain(rule, scene.target.operation) && self.gives(rule, &name, Letters::CREATE);
+        let creates = self.writes_blindly(scene, rule) && self.gives(rule, &name, Letters::CREATE);
         let mut written = Written::default();
         let mut stored = None;
         if !creates {
@@ -87,7 +88,9 @@ impl Interpreter {
                 }
                 // D14: it is created then, by a plain rule that may.
                 None if scene.all.iter().any(|one| {
-                    self.is_plain(one, scene.target.operation) && self.gives(one, &name, Letters::CREATE)
+                    self.is_plain(one, scene.target.operation)
+                        && one.condition.is_none()
+                        && self.gives(one, &name, Letters::CREATE)
                 }) =>
                 {
                     written.if_none_match = true;
@@ -163,6 +166,9 @@ impl Interpreter {
                 if patch.tests() && !self.gives(rule, &name, Letters::READ) {
                     return Err(stop(Body, R::NoRule));
                 }
+                if patch.values().any(|value| self.holds_conditional(value)) {
+                    return Err(stop(Body, R::ConditionalDenied));
+                }
                 Ok(Written::default())
             }
             _ if scene.call.has_body() => Err(stop(Body, R::MalformedBody)),
@@ -229,7 +235,25 @@ impl Interpreter {
         let body = scene.call.json()?;
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let patch = patch::read(&body, &name).ok_or(stop(Body, R::MalformedBody))?;
+        // D58: what a patch brings in has one reading, whatever becomes of it.
+        if patch.values().any(|value| json::has_confusing_key(value, &self.element_names(&name))) {
+            return Err(stop(Body, R::MalformedBody));
+        }
         if patch.len() > patch::MAX_OPERATIONS { Err(stop(Body, R::TooLarge)) } else { Ok(patch) }
+    }
+
+    /// D58: whether a value is, or holds, a reference that the upstream would resolve by a search.
+    fn holds_conditional(&self, value: &Value) -> bool {
+        let bases = [self.own_base()];
+        let text = |value: &Value| {
+            value.as_str().is_some_and(|text| crate::membership::literal(text, &bases) == Named::Conditional)
+        };
+        text(value) || json::objects(value).iter().any(|object| Self::named(object, &bases) == Named::Conditional)
+    }
+
+    /// D59: nothing is looked at where a rule covers whatever is stored, and no declared key could be dropped.
+    pub(crate) fn writes_blindly(&self, scene: &Scene<'_>, rule: &Rule) -> bool {
+        self.is_plain(rule, scene.target.operation) && self.service.tag_keys.is_empty()
     }
 
     /// What is stored at the path's instance; none if nothing is.
@@ -376,7 +400,13 @@ impl Interpreter {
                 }
             }
             Named::Instance(..) => Ok(false),
-            Named::Urn(urn) if scene.call.siblings.get(&urn).is_some_and(|name| name != "Patient") => Ok(false),
+            Named::Urn(urn)
+                if scene.call.siblings.get(&urn).is_some_and(|name| {
+                    name != "Patient" && json::text(reference, "type").is_none_or(|given| given == name)
+                }) =>
+            {
+                Ok(false)
+            }
             Named::Urn(_) | Named::Undecidable => Err(deny(Body, R::OtherOwner)),
         }
     }
@@ -391,7 +421,8 @@ impl Interpreter {
             let new: Vec<_> = json::at(state, &path).iter().map(key).collect();
             let old: Vec<_> =
                 stored.map(|stored| json::at(stored, &path)).unwrap_or_default().iter().map(key).collect();
-            if !self.is_cleared(scene, state) || !old.iter().all(|coding| new.contains(coding)) {
+            let lowers = stored.is_some_and(|stored| self.label(state) < self.label(stored));
+            if lowers || !self.is_cleared(scene, state) || !old.iter().all(|coding| new.contains(coding)) {
                 return Err(deny(Tags, R::Label));
             }
         }

@@ -112,6 +112,7 @@ impl Interpreter {
         } else {
             let kept = plan.shape.iter().filter(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")).cloned();
             let mut sent = self.sent(&scene.call, kept.collect());
+            sent.headers.retain(|(name, _)| name != "if-match" && name != "if-none-exist");
             set(&mut sent.headers, "accept", accepted(&scene.call.headers).unwrap_or_default());
             sent.body = Some(SentBody::Json(json!({"resourceType": "Bundle", "type": kind, "entry": forwarded})));
             Next::Forward(sent)
@@ -294,12 +295,13 @@ fn envelope_names() -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// D33: the type behind each `urn:`.
+/// D33: the type behind each `urn:`, of the entries that create or replace a resource of the type that their URL names.
 fn siblings(entries: &[Entry]) -> BTreeMap<String, String> {
     let one = |entry: &Entry| {
         let urn = entry.full_url.clone().filter(|text| text.starts_with("urn:"))?;
         let kind = json::text(entry.resource.as_ref()?, "resourceType")?.to_owned();
-        Some((urn, kind))
+        let own = entry.url.split(['/', '?']).next() == Some(kind.as_str());
+        (own && matches!(entry.method.as_str(), "POST" | "PUT")).then_some((urn, kind))
     };
     entries.iter().filter_map(one).collect()
 }

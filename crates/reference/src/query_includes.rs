@@ -59,6 +59,9 @@ impl Interpreter {
         value: &str,
         plan: &mut Plan,
     ) -> Result<(), Denial> {
+        if value.is_empty() {
+            return Ok(());
+        }
         let iterate = match name.split_once(':') {
             None => false,
             Some((_, "iterate")) => true,

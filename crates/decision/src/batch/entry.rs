@@ -8,8 +8,10 @@ use policy::operation::{Interaction, Method};
 use policy::reason::Reason;
 use policy::request::{Header, Request};
 
-use super::read::{Entry, malformed};
-use super::{Item, Permitted};
+use super::read::{Bundle, Entry, malformed};
+use super::{Item, Kind, Permitted};
+use crate::arena::Arena;
+use crate::body::Sibling;
 use crate::decide::{permit, stop};
 use crate::denial::Denial;
 use crate::judge::{Halt, Judged, Scene, Trace, judge_call};
@@ -42,10 +44,15 @@ impl<'a> Decided<'a> {
 }
 
 /// Decides an entry of a Bundle that was sent to the path `own`; a denial is one of the whole Bundle.
-pub(super) fn decide<'a>(scene: &Scene<'_, 'a>, own: &str, entry: &Entry<'a>) -> Result<Decided<'a>, Denial> {
+pub(super) fn decide<'a>(
+    scene: &Scene<'_, 'a>,
+    own: &str,
+    entry: &Entry<'a>,
+    siblings: &'a [Sibling<'a>],
+) -> Result<Decided<'a>, Denial> {
     let request = request(scene, own, entry);
     let mut trace = Trace::new(scene.arena);
-    let judged = match judge(scene, &request, &mut trace)? {
+    let judged = match judge(scene, &request, siblings, &mut trace)? {
         Ok(judged) => judged,
         Err(halt) => return Ok(Decided { decision: stop(halt, &request, trace), permitted: None }),
     };
@@ -63,9 +70,10 @@ pub(super) fn decide<'a>(scene: &Scene<'_, 'a>, own: &str, entry: &Entry<'a>) ->
 fn judge<'a>(
     scene: &Scene<'_, 'a>,
     request: &Request<'a>,
+    siblings: &'a [Sibling<'a>],
     trace: &mut Trace<'a>,
 ) -> Result<Result<Judged<'a>, Halt>, Denial> {
-    let call = match normalise::read(scene.engine, request, scene.arena) {
+    let mut call = match normalise::read(scene.engine, request, scene.arena) {
         Ok(call) => call,
         Err(denial) => return Ok(Err(denial.into())),
     };
@@ -78,16 +86,31 @@ fn judge<'a>(
         return Ok(Err(denial.into()));
     }
     trace.phase = Phase::Operation;
-    // In a transaction a `urn:` in `request.body` may name another entry (D33): whoever decides writes by that would be
-    // told of the entries' `fullUrl`s and types here. Until then a `urn:` proves nothing, whatever it names.
+    call.siblings = siblings;
     Ok(judge_call(scene.engine, request, &call, scene.grants, scene.arena, trace))
+}
+
+/// What the `urn:`s of a transaction stand for (D33): what its entries create or replace. An entry that would do anything
+/// else to its resource, or writes another type than its URL names, gives its `urn:` no meaning.
+pub(super) fn siblings<'a>(bundle: &Bundle<'a>, arena: &'a Arena) -> &'a [Sibling<'a>] {
+    let mut siblings = arena.list();
+    if bundle.kind == Kind::Transaction {
+        let named = bundle.entries.iter().filter(|entry| matches!(entry.method, Method::Post | Method::Put));
+        siblings.extend(named.filter_map(|entry| {
+            let url = entry.full_url.filter(|url| url.starts_with("urn:"))?;
+            let resource_type = entry.resource_type?;
+            let own = entry.url.split(['/', '?']).next() == Some(resource_type);
+            own.then_some(Sibling { url, resource_type })
+        }));
+    }
+    siblings.into_bump_slice()
 }
 
 /// The request that an entry is.
 fn request<'a>(scene: &Scene<'_, 'a>, own: &str, entry: &Entry<'a>) -> Request<'a> {
     let arena = scene.arena;
     let mut headers = arena.list_of(3);
-    let media = if entry.is_binary && entry.method == Method::Patch { OCTETS } else { RESOURCE };
+    let media = if entry.resource_type == Some("Binary") && entry.method == Method::Patch { OCTETS } else { RESOURCE };
     let writes = matches!(entry.method, Method::Post | Method::Put | Method::Patch);
     let fields = [
         ("content-type", (writes || entry.resource.is_some()).then_some(media)),

@@ -51,8 +51,8 @@ pub(super) struct Entry<'a> {
     pub(super) if_none_exist: Option<&'a str>,
     /// The text of its resource.
     pub(super) resource: Option<&'a str>,
-    /// Whether that is a Binary.
-    pub(super) is_binary: bool,
+    /// Its type, where it says one.
+    pub(super) resource_type: Option<&'a str>,
 }
 
 /// Reads a Bundle that was sent to this path below the base.
@@ -106,10 +106,8 @@ impl<'a> Reader<'_, 'a> {
         });
         let url = self.string(request, "url")?.ok_or_else(malformed)?;
         let resource = value.get("resource");
-        let is = |name: &str| {
-            resource.and_then(|resource| resource.get("resourceType")).is_some_and(|own| own.is_text(name))
-        };
-        if is("Bundle") {
+        let resource_type = resource.as_ref().and_then(|resource| resource.text("resourceType"));
+        if resource_type.as_deref() == Some("Bundle") {
             return Err(malformed());
         }
         Ok(Entry {
@@ -119,7 +117,7 @@ impl<'a> Reader<'_, 'a> {
             if_match: self.string(request, "ifMatch")?,
             if_none_exist: self.string(request, "ifNoneExist")?,
             resource: resource.and_then(|resource| self.text.get(resource.range())),
-            is_binary: is("Binary"),
+            resource_type: resource_type.map(|name| self.arena.text(&name)),
         })
     }
 

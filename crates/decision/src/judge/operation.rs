@@ -184,7 +184,7 @@ impl<'a> Scene<'_, 'a> {
         let member = document.as_ref().zip(facts).is_some_and(|(document, facts)| {
             let resource = document.root();
             let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
-            let eyes = self.eyes_on_stored();
+            let eyes = self.eyes_on_stored(self.asked_by_query());
             !resource.is_ambiguous()
                 && says("resourceType", name)
                 && says("id", id)

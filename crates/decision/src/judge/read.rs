@@ -8,6 +8,8 @@ use policy::reason::Reason;
 use policy::settings::Shared;
 
 use super::{Halt, History, Instance, Plan, Planned, Scene, Trace, internal};
+use crate::admit::Party;
+use crate::condition;
 use crate::cover::{self, Eyes, each_reference};
 use crate::denial::Denial;
 use crate::engine::Place;
@@ -133,7 +135,7 @@ impl<'a> Scene<'_, 'a> {
             let mut left = self.arena.list_of(permitting.len());
             left.extend(permitting.iter().copied().filter(|index| {
                 let rule = self.grants.list.get(usize::from(*index));
-                rule.is_some_and(|rule| self.covers_stored(rule, place, name, id, resource))
+                rule.is_some_and(|rule| self.covers_stored(rule, (place, name, id), resource, self.asked_by_query()))
             }));
             left.into_bump_slice()
         });
@@ -144,20 +146,29 @@ impl<'a> Scene<'_, 'a> {
     }
 
     /// Whether a rule covers what is stored under that type and id.
-    pub(super) fn covers_stored(&self, rule: &Rule, place: Place, name: &str, id: &str, resource: Value<'_>) -> bool {
+    pub(super) fn covers_stored(
+        &self,
+        rule: &Rule,
+        (place, name, id): (Place, &str, &str),
+        resource: Value<'_>,
+        asked: condition::Asked<'_>,
+    ) -> bool {
         let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
         let Some(facts) = self.engine.facts_at(place) else { return false };
         !resource.is_ambiguous()
             && says("resourceType", name)
             && says("id", id)
-            && cover::covers(self.engine, rule, facts, &resource, &self.eyes_on_stored())
+            && cover::covers(self.engine, rule, facts, &resource, &self.eyes_on_stored(asked))
     }
 
-    /// How the references of what is stored count.
-    pub(super) fn eyes_on_stored(&self) -> Eyes<'_> {
-        let asked = crate::condition::Asked::Query(self.call.parameters);
-        let party =
-            crate::admit::Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
+    /// What `$request` of a `where` reads, of a request without a body.
+    pub(super) fn asked_by_query(&self) -> condition::Asked<'a> {
+        condition::Asked::Query(self.call.parameters)
+    }
+
+    /// How the references of what is stored count; `asked` is what `$request` reads.
+    pub(super) fn eyes_on_stored<'e>(&'e self, asked: condition::Asked<'e>) -> Eyes<'e> {
+        let party = Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
         Eyes { bases: &self.bases, patient: self.grants.patient.as_deref(), party, kept: &[], partial: false }
     }
 
@@ -204,7 +215,8 @@ impl<'a> Scene<'_, 'a> {
         });
         let mut rules = self.arena.list_of(2);
         rules.extend(self.grants.list.iter().zip(0_u16..).filter_map(|(rule, index)| {
-            (opens(rule) && self.covers_stored(rule, patient_place, "Patient", patient, resource)).then_some(index)
+            let what = (patient_place, "Patient", patient);
+            (opens(rule) && self.covers_stored(rule, what, resource, self.asked_by_query())).then_some(index)
         }));
         if refers && !rules.is_empty() {
             return Ok(Some(rules.into_bump_slice()));

@@ -73,6 +73,18 @@ impl<'a> Permits<'a> {
         permits.other = other.and_then(Result::ok).filter(|_| kept(false));
         Ok(permits)
     }
+
+    /// Leaves only these rules.
+    pub(super) fn keep(&mut self, scene: &Scene<'a>, permitting: &[u16]) {
+        self.rules.retain(|index| permitting.contains(index));
+        let kept = |patient: bool| {
+            let mut rules = self.rules.iter().filter_map(|index| scene.grants.list.get(usize::from(*index)));
+            rules.any(|rule| rule.is_patient() == patient)
+        };
+        let (own, other) = (kept(true), kept(false));
+        self.own = self.own.take().filter(|_| own);
+        self.other = self.other.take().filter(|_| other);
+    }
 }
 
 /// Whether every parameter is one that the rule's list names (KD04).

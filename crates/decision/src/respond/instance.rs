@@ -10,7 +10,7 @@ use crate::admit::Party;
 use crate::answer;
 use crate::cover::{Eyes, contains_patient, covers, is_admitted, meets};
 use crate::json::{Document, Value};
-use crate::judge::Instance;
+use crate::judge::{Instance, Written};
 use crate::rules::Rule;
 
 impl Check<'_, '_> {
@@ -87,18 +87,15 @@ impl Check<'_, '_> {
         !contains_patient(&resource) && rules.any(|rule| is_admitted(rule, facts, &resource, eyes))
     }
 
-    /// A create: where the new instance is, and the instance itself where a rule lets the caller read it.
-    pub(super) fn created(&self, resource_type: &str) -> Released {
-        if !matches!(self.answer.status, 200 | 201) {
-            return self.failed();
+    /// A write: what became of it, and the instance itself where a rule lets the caller read it (D19).
+    pub(super) fn written(&self, written: &Written<'_>) -> Released {
+        match self.answer.status {
+            200..=299 => {}
+            404 | 410 if written.id.is_some() => return self.absent(),
+            _ => return self.failed(),
         }
         let document = self.json();
-        let resource = document.as_ref().map(Document::root).filter(|resource| {
-            !resource.is_ambiguous()
-                && resource.get("resourceType").is_some_and(|own| own.is_text(resource_type))
-                && resource.text("id").is_some_and(|id| FhirId::accepts(&id))
-                && self.is_covered(resource_type, resource, Letters::READ, &self.eyes())
-        });
+        let resource = document.as_ref().map(Document::root).filter(|resource| self.may_show(written, *resource));
         let mut body = Body::default();
         if let Some(resource) = resource {
             body.keep(resource.range());
@@ -108,10 +105,31 @@ impl Check<'_, '_> {
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
         }
-        if let Some(location) = self.location().filter(|location| is_instance(location, self.bases[0], resource_type)) {
+        if let Some(location) = self.location().filter(|location| is_instance(location, self.bases[0], written)) {
             released.headers.push(("location".to_owned(), location.into_bytes()));
         }
         released
+    }
+
+    /// Whether the caller may see the resource that answers its write.
+    fn may_show(&self, written: &Written<'_>, resource: Value<'_>) -> bool {
+        let name = written.resource_type;
+        let mut permitting = self.judged.permitting.iter();
+        let reads = permitting.any(|index| {
+            self.judged
+                .grants
+                .list
+                .get(usize::from(*index))
+                .is_some_and(|rule| rule.gives(self.engine, name, Letters::READ))
+        });
+        let id = resource.text("id");
+        let same = id.as_deref().is_some_and(|id| written.id.map_or(FhirId::accepts(id), |own| own == id));
+        reads
+            && same
+            && !written.deletes
+            && !resource.is_ambiguous()
+            && resource.get("resourceType").is_some_and(|own| own.is_text(name))
+            && self.is_covered(name, &resource, Letters::READ, &Eyes { partial: written.partial, ..self.eyes() })
     }
 
     /// How the references of what is stored count.
@@ -172,9 +190,13 @@ pub(super) fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// Whether a URL is `{base}/{type}/{id}`, or one version of it.
-fn is_instance(url: &str, base: &str, resource_type: &str) -> bool {
+/// Whether a URL is `{base}/{type}/{id}` of what was written, or one version of it.
+fn is_instance(url: &str, base: &str, written: &Written<'_>) -> bool {
     use crate::reference::Reference;
     url.starts_with(base)
-        && matches!(Reference::read(url, &[base]), Reference::Local { resource_type: found, .. } if found == resource_type)
+        && matches!(
+            Reference::read(url, &[base]),
+            Reference::Local { resource_type, id, .. }
+                if resource_type == written.resource_type && written.id.is_none_or(|own| own == id)
+        )
 }

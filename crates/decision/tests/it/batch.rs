@@ -356,7 +356,7 @@ fn d29_what_basic_credentials_hold_counts_for_each_entry() {
     }
     assert!(ask(&engine, "basic:both", &transaction).permits());
     assert_eq!(said_of(&ask(&engine, "basic:nobody", call)), "deny 403 no_permission");
-    assert_eq!(said_of(&ask(&engine, "both:nobody system/*.cruds", call)), "deny 403 no_rule");
+    assert_eq!(said_of(&ask(&engine, "both:nobody system/*.cruds", call)), "deny 403 no_permission");
 }
 
 fn with(capabilities: Capabilities, token: &str, call: &str) -> Decision<'static> {

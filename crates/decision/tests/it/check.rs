@@ -191,6 +191,9 @@ pub(crate) fn row(engine: &Engine, row: &Row) -> Result<(), String> {
     if row.has("upstream") && !row.cell("upstream").is_empty() {
         expect(row, "upstream", &upstream(&decision))?;
     }
+    if row.has("conditions") && !row.cell("conditions").is_empty() {
+        expect(row, "conditions", &conditions(&decision))?;
+    }
     if row.has("entries") && !row.cell("entries").is_empty() {
         let entries: Vec<String> = decision.entries.iter().map(|entry| said_of(entry)).collect();
         expect(row, "entries", &entries.join(" ; "))?;
@@ -243,6 +246,17 @@ pub(crate) fn upstream(decision: &Decision<'_>) -> String {
             format!("{} {}{query}{form}", upstream.method, upstream.path)
         }
     }
+}
+
+/// The headers that a write is tied by, as they go upstream: `if-match: W/"1" + prefer: return=minimal`, or `none`.
+fn conditions(decision: &Decision<'_>) -> String {
+    let Action::Forward(upstream) = &decision.action else { return "none".to_owned() };
+    let named = |(name, _): &&policy::decision::UpstreamHeader<'_>| name.starts_with("if-") || *name == "prefer";
+    let text = |(name, value): &policy::decision::UpstreamHeader<'_>| {
+        format!("{name}: {}", std::str::from_utf8(value).unwrap())
+    };
+    let found: Vec<String> = upstream.headers.iter().filter(named).map(text).collect();
+    if found.is_empty() { "none".to_owned() } else { found.join(" + ") }
 }
 
 /// What is released of the answer in the row: names of records, `not found`, or another status.

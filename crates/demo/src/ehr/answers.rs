@@ -70,6 +70,10 @@ impl Fault {
         Self { status: StatusCode::NOT_FOUND, code: "not-found", text: format!("there is no `{what}`") }
     }
 
+    pub(super) fn changed(version: &str) -> Self {
+        Self { status: StatusCode::PRECONDITION_FAILED, code: "conflict", text: format!("`{version}` is not stored") }
+    }
+
     pub(super) fn not_acceptable(form: &str) -> Self {
         Self { status: StatusCode::NOT_ACCEPTABLE, code: "not-supported", text: format!("`{form}`: JSON only") }
     }

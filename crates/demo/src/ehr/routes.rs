@@ -116,6 +116,11 @@ async fn update(
     let (type_name, id) = path.into_inner();
     let text = resource_text(&type_name, &body, Some(&id))?;
     let mut records = writing(&records);
+    let wanted = request.headers().get("If-Match").map(|tag| String::from_utf8_lossy(tag.as_bytes()));
+    let stored = records.find(&type_name, &id).map(|stored| format!("W/\"{}\"", stored.version));
+    if let Some(wanted) = wanted.filter(|wanted| stored.as_deref() != Some(wanted)) {
+        return Err(Fault::changed(&wanted));
+    }
     let written = records.put(text, (&type_name, &id), &now()).map_err(|error| Fault::internal(&error))?;
     answer(&records, written, &request)
 }
@@ -218,6 +223,18 @@ mod tests {
         assert_eq!(ask(test::TestRequest::post().uri("/fhir/Observation").set_payload("{")).await.0, 400);
         let least = test::TestRequest::post().uri("/fhir/Observation").insert_header(("Prefer", "return=minimal"));
         assert_eq!(ask(least.set_json(&body)).await.2, Value::Null);
+    }
+
+    #[actix_web::test]
+    async fn an_update_is_of_the_version_that_it_names() {
+        let body = json!({"resourceType": "Observation", "id": "amara-heart-1", "status": "final"});
+        let update = |tag: &'static str| {
+            let request =
+                test::TestRequest::put().uri("/fhir/Observation/amara-heart-1").insert_header(("If-Match", tag));
+            ask(request.set_json(&body))
+        };
+        assert_eq!(update("W/\"1\"").await.0, 200);
+        assert_eq!(update("W/\"7\"").await.0, 412);
     }
 
     #[actix_web::test]

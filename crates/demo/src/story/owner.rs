@@ -152,7 +152,7 @@ pub(crate) async fn roles(stage: &mut Stage, owner: &Member, service: &Service) 
         operations,
         etag: answer.header("etag").map(str::to_owned),
     };
-    let smart = ["system/*.rs", "system/Observation.c"];
+    let smart = ["system/*.rs", "system/Observation.cu"];
     let smart = if service.fhir { smart.map(str::to_owned).to_vec() } else { Vec::new() };
     Ok(Roles { front_desk, smart })
 }

@@ -6,13 +6,22 @@ use serde_json::{Value, json};
 
 use super::rows::{Check, Row, With};
 
-/// What patient A's app was given: some types, and to create Observations.
-pub(crate) const PATIENT_A_SCOPES: &str = "patient/Patient.rs patient/Observation.rs patient/Observation.c \
+/// What patient A's app was given: some types, and to create and update Observations.
+pub(crate) const PATIENT_A_SCOPES: &str = "patient/Patient.rs patient/Observation.crus \
                                            patient/Condition.rs patient/Immunization.rs";
 /// What patient B's app was given.
 pub(crate) const PATIENT_B_SCOPES: &str = "patient/Patient.rs patient/Observation.rs";
 /// What the partner's machine may ask for when no patient is named.
 pub(crate) const SYSTEM_SCOPES: &str = "system/*.rs";
+
+/// A home measurement of this patient, stored under that id.
+fn weight_at(id: &str, patient: Option<&str>) -> Value {
+    let mut body = weight(patient);
+    if let Some(members) = body.as_object_mut() {
+        members.insert("id".to_owned(), json!(id));
+    }
+    body
+}
 
 /// A home measurement of this patient.
 fn weight(patient: Option<&str>) -> Value {
@@ -138,6 +147,12 @@ pub(crate) fn searches() -> Vec<Row> {
     ]
 }
 
+/// An update by patient A's app of the Observation with that id.
+fn update(key: &'static str, id: &str, patient: Option<&str>) -> Row {
+    let body = weight_at(id, patient);
+    Row::write(key, With::PatientA, Method::PUT, (&format!("/Observation/{id}"), body))
+}
+
 /// Writes, and what is refused before it is sent.
 pub(crate) fn writes() -> Vec<Row> {
     use With::{PatientA, PatientB};
@@ -154,6 +169,22 @@ pub(crate) fn writes() -> Vec<Row> {
             Reason::NoOwner,
             "without saying whose it is",
         ),
+        update("update_own", "{a_observation}", Some("{a}"))
+            .permit(200, "over its own record, in the version looked at"),
+        Row { if_match: Some("W/\"no-such-version\""), ..update("update_lost", "{a_observation}", Some("{a}")) }.deny(
+            412,
+            Reason::ChangedMeanwhile,
+            "over a version that is not the stored one",
+        ),
+        update("update_away", "{a_observation}", Some("{b}")).deny(
+            403,
+            Reason::OtherOwner,
+            "its own record, pushed into another patient's chart",
+        ),
+        update("update_missing", "no-such-record", Some("{a}")).deny(404, Reason::NotFound, "over what is not there"),
+        update("update_foreign", "{b_observation}", Some("{a}"))
+            .deny(404, Reason::NotFound, "patient B's record, pulled into its own chart: as if it were not there")
+            .check(Check::SameAs("update_missing")),
         Row::write("create_without_scope", PatientB, Method::POST, ("/Observation", weight(Some("{b}")))).deny(
             403,
             Reason::NoRule,

@@ -111,6 +111,8 @@ pub(crate) struct Row {
     pub(crate) records: bool,
     /// Whether it follows the `next` link of the request with that key, in place of its path.
     pub(crate) next_of: Option<&'static str>,
+    /// The version that the client has seen.
+    pub(crate) if_match: Option<&'static str>,
 }
 
 impl Row {
@@ -127,6 +129,7 @@ impl Row {
             means: "",
             records: false,
             next_of: None,
+            if_match: None,
         }
     }
 
@@ -217,6 +220,7 @@ impl Row {
     /// The call that it makes at the gateway.
     pub(crate) fn call(&self, gateway: &Named, tokens: &Tokens) -> Call {
         let call = Call::new(self.with.who(), self.method.clone(), gateway, &self.path).body(self.body.clone());
+        let call = call.if_match(self.if_match.map(str::to_owned));
         match tokens.get(self.with) {
             Some(token) => call.bearer(token),
             None => call,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use policy::Reason;
+use policy::basic::{BasicKey, Privilege, SecurityResource};
 use policy::bundle::Issuer;
 use policy::claims::{Claims, TokenKind};
 use policy::decision::Verdict;
@@ -127,7 +128,10 @@ pub(super) fn settings(kind: ServiceKind, words: &str) -> Settings {
     for word in words.split([' ', ',']).filter(|word| !word.is_empty()) {
         let (name, value) = word.split_once('=').unwrap();
         json[name] = match value {
+            "open" if name == "basic" => json!({}),
+            resource if name == "basic" => json!({"required_resource": resource}),
             "true" | "false" => (value == "true").into(),
+            number if number.parse::<i64>().is_ok() => number.parse::<i64>().unwrap().into(),
             path if path.starts_with('/') => path.split(';').collect::<Vec<_>>().into(),
             text => text.into(),
         };
@@ -196,6 +200,28 @@ pub(super) fn with_tags(mut service: Service) -> Service {
     service
 }
 
+/// The Keys that count as Basic credentials, and what each holds on both security resources.
+const KEYS: &[(&str, bool, bool)] =
+    &[("reader", true, false), ("writer", false, true), ("both", true, true), ("nobody", false, false)];
+const RESOURCES: &[(&str, bool)] = &[("ehr-api", false), ("public-api", true)];
+
+fn basic_key(name: &str) -> BasicKey {
+    let (_, read, write) = *KEYS.iter().find(|(known, ..)| *known == name).unwrap();
+    let held = RESOURCES.iter().filter(|_| read || write);
+    let privileges = held.map(|(name, _)| Privilege { resource: (*name).into(), read, write }).collect();
+    let id = number(policy::id::KeyId::PREFIX, 7).parse().unwrap();
+    BasicKey { id, account_id: account("owner"), secret_hash: [0; 32], privileges }
+}
+
+/// With Basic credentials.
+pub(super) fn with_basic(mut service: Service) -> Service {
+    service.basic_keys = KEYS.iter().map(|(name, ..)| basic_key(name)).collect();
+    let resource =
+        |(name, public_read): &(&str, bool)| SecurityResource { name: (*name).into(), public_read: *public_read };
+    service.security_resources = RESOURCES.iter().map(resource).collect();
+    service
+}
+
 /// The FHIR Service's interpreter.
 pub(super) fn ehr(words: &str) -> Interpreter {
     Interpreter::new(service(ServiceKind::Fhirv4, words))
@@ -206,6 +232,8 @@ pub(super) enum Token {
     Missing,
     Refused(Reason),
     Claims(Box<Claims>, Box<Issuer>),
+    Basic(BasicKey),
+    Both(Box<Claims>, Box<Issuer>, BasicKey),
 }
 
 impl Token {
@@ -233,12 +261,15 @@ impl Token {
         };
         let mut issuer = issuer();
         let mut scopes: Vec<&str> = Vec::new();
+        let mut beside = None;
         for word in text.split_whitespace() {
             match word.split_once(':') {
                 None if word == "none" => return Self::Missing,
                 None if word == "person" => claims.fhir_user = Some("Practitioner/P1".to_owned()),
                 None if word == "untrusted" => issuer.trusted_for_roles = false,
                 Some(("refused", code)) => return Self::Refused(Reason::parse(code).unwrap()),
+                Some(("basic", name)) => return Self::Basic(basic_key(name)),
+                Some(("both", name)) => beside = Some(basic_key(name)),
                 Some(("role", name)) => claims.role_ids.push(role(name)),
                 Some(("account", "-")) => claims.account_id = None,
                 Some(("account", name)) => claims.account_id = Some(account(name)),
@@ -261,7 +292,10 @@ impl Token {
             }
         }
         claims.scope = (!scopes.is_empty()).then(|| scopes.join(" "));
-        Self::Claims(Box::new(claims), Box::new(issuer))
+        match beside {
+            Some(key) => Self::Both(Box::new(claims), Box::new(issuer), key),
+            None => Self::Claims(Box::new(claims), Box::new(issuer)),
+        }
     }
 
     pub(super) fn caller(&self) -> Caller<'_> {
@@ -269,6 +303,8 @@ impl Token {
             Self::Missing => Caller::Missing,
             Self::Refused(reason) => Caller::Refused(*reason),
             Self::Claims(claims, issuer) => Caller::Verified(claims, issuer),
+            Self::Basic(key) => Caller::Basic(key),
+            Self::Both(claims, issuer, key) => Caller::Both(claims, issuer, key),
         }
     }
 }
@@ -344,6 +380,11 @@ fn requests(kind: &str, text: &str) -> String {
 /// What is stored: `Observation/OBS-ME` with its text, or nothing but a status.
 pub(super) type Store = Vec<(policy::decision::Lookup, u16, String)>;
 
+/// The `ETag` of what is stored: none where its version says it, so that both are tried.
+fn tag(body: &str) -> Option<&'static str> {
+    (!body.contains("\"versionId\"")).then_some("W/\"1\"")
+}
+
 /// Runs a call with what is stored, and hands the request to a closure.
 pub(super) fn with_request<T>(
     line: &Line,
@@ -355,7 +396,7 @@ pub(super) fn with_request<T>(
         line.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     let stored: Vec<Stored<'_>> = store
         .iter()
-        .map(|(lookup, status, body)| Stored { lookup, status: *status, etag: None, body: body.as_bytes() })
+        .map(|(lookup, status, body)| Stored { lookup, status: *status, etag: tag(body), body: body.as_bytes() })
         .collect();
     run(&Request {
         method: &line.method,

@@ -1,0 +1,112 @@
+//! `PATCH T/id`: decided on what the patch makes of what is stored (D16).
+
+use std::cell::OnceCell;
+
+use policy::decision::Phase;
+use policy::letters::Letters;
+use policy::operation::Interaction;
+use policy::reason::Reason;
+
+use super::super::{Halt, Planned, Scene, Trace, internal};
+use super::RESOURCE;
+use super::existing::Existing;
+use crate::body::{self, BodyId, Write};
+use crate::condition::Asked;
+use crate::denial::Denial;
+use crate::fields;
+use crate::json::Document;
+use crate::patch::{self, Patch, PatchFault};
+use crate::query;
+use crate::rules::Rule;
+use crate::upstream::Sends;
+
+const JSON_PATCH: &str = "application/json-patch+json";
+
+/// What the patch makes of what is stored, as it is needed.
+#[derive(Default)]
+struct Patched<'a> {
+    /// For rules with a list of fields.
+    by_names: OnceCell<Result<Document<'a>, Denial>>,
+    /// For all others.
+    freely: OnceCell<Result<Document<'a>, Denial>>,
+}
+
+impl<'a> Scene<'_, 'a> {
+    pub(in crate::judge) fn patch(&self, trace: &mut Trace<'a>) -> Result<Planned<'a>, Halt> {
+        let place = self.place()?;
+        let id = self.target.id.ok_or_else(internal)?;
+        let fitting = self.fitting_write(Interaction::Patch, Letters::UPDATE)?;
+        trace.phase = Phase::Query;
+        let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
+        trace.phase = Phase::Body;
+        let body = self.body_for_conditions();
+        let asked = body.as_ref().map_or(Asked::Query(&[]), |body| Asked::Body(body.root()));
+        let write = self.writing(place, asked)?;
+        let patch = self.read_patch(&write)?;
+        let existing = self.existing()?;
+        let patched = Patched::default();
+        let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
+            let (tie, stored) = self.over(rule, &existing, (place, asked), false, trace)?;
+            self.may_test(rule, &patch)?;
+            let limited = rule.lists_fields(self.engine, self.index);
+            let state = if limited { &patched.by_names } else { &patched.freely };
+            let state = state.get_or_init(|| self.patched(&write, &existing, &patch, limited, id));
+            let new = state.as_ref().map_err(|denial| *denial)?.root();
+            write.reaches(rule, new)?;
+            write.keeps_marks(stored, new)?;
+            body::is_whole(new)?;
+            stored.map_or(Ok(()), body::is_whole)?;
+            let mut lists = rule.fields(self.engine, self.index);
+            self.no_field(lists.find_map(|list| fields::outside_of_paths(list, &patch.touched())), trace)?;
+            write.admits(rule, Some(id), new)?;
+            Ok(tie)
+        })?;
+        let sends = Sends { query: shaped.query, media: Some(self.media_of_patch()), ..Sends::default() };
+        self.send(permitted, sends, (false, shaped.partial), trace)
+    }
+
+    /// The patch of the body; what it brings in has one reading.
+    pub(super) fn read_patch(&self, write: &Write<'_>) -> Result<Patch<'a>, Denial> {
+        let text = std::str::from_utf8(self.request.body).map_err(|_| refused(PatchFault::Malformed))?;
+        let patch = if self.call.json_patch { Patch::read_json(text) } else { Patch::read_parameters(text) };
+        let patch = patch.map_err(refused)?;
+        let decisive = write.decisive();
+        let unclear = |text: &&str| {
+            let document = Document::read(text).ok();
+            document.is_none_or(|document| body::has_two_readings(document.root(), &decisive))
+        };
+        if patch.values().iter().any(unclear) { Err(refused(PatchFault::Malformed)) } else { Ok(patch) }
+    }
+
+    pub(super) fn media_of_patch(&self) -> &'static str {
+        if self.call.json_patch { JSON_PATCH } else { RESOURCE }
+    }
+
+    /// A `test` tells what is stored, which needs `r` by the same rule.
+    pub(super) fn may_test(&self, rule: &Rule, patch: &Patch<'_>) -> Result<(), Denial> {
+        let reads = self.target.place.is_some_and(|place| rule.gives_at(place, Letters::READ));
+        if reads || !patch.has_test() { Ok(()) } else { Err(Denial::new(Phase::Body, Reason::NoRule)) }
+    }
+
+    fn patched(
+        &self,
+        write: &Write<'_>,
+        existing: &Existing<'a>,
+        patch: &Patch<'_>,
+        by_names: bool,
+        id: &str,
+    ) -> Result<Document<'a>, Denial> {
+        let Existing::There { text, .. } = existing else { return Err(internal()) };
+        let new = if by_names { patch::apply_by_names(text, patch) } else { patch::apply(text, patch) };
+        // Whatever keeps it from being applied: it was well formed, and what is stored is covered.
+        let new = new.ok().filter(|new| new.len() <= crate::MAX_BODY_BYTES);
+        let new = new.ok_or(Denial::new(Phase::Body, Reason::MalformedBody))?;
+        write.read(self.arena.text(&new), BodyId::Is(id))
+    }
+}
+
+/// How a patch is refused for its form.
+fn refused(fault: PatchFault) -> Denial {
+    let reason = if fault == PatchFault::TooLarge { Reason::TooLarge } else { Reason::MalformedBody };
+    Denial::new(Phase::Body, reason)
+}
