@@ -17,7 +17,7 @@ const LABELS: &str = include_str!("../../../../tests/decisions/attacks-labels.md
 const TAGS: &str = include_str!("../../../../tests/decisions/attacks-tags.md");
 
 /// The ids of the collection; none when it is not there.
-fn collection() -> Option<BTreeSet<String>> {
+pub(crate) fn collection() -> Option<BTreeSet<String>> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared"));
     let folder = std::env::var_os("FIREWARDEN_SHARED").map_or(beside, PathBuf::from);
     let text = std::fs::read_to_string(folder.join("data/attacks/decisions.jsonl")).ok()?;

@@ -17,7 +17,7 @@ const REQUIREMENTS: &[&str] = &[
     "S18", "S21", "S26", "V12", "V21", "V22", "V24",
 ];
 
-fn documents() -> Vec<(String, Document)> {
+pub(crate) fn documents() -> Vec<(String, Document)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/decisions");
     let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();

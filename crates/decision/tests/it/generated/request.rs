@@ -73,6 +73,18 @@ impl Asked {
         Self { query, ..self }
     }
 
+    /// The same search as a form.
+    pub(crate) fn by_post(&self) -> Self {
+        let path = format!("{}/_search", self.path);
+        Self { headers: self.headers.clone(), ..form(self.query.clone(), self.query.len(), path) }
+    }
+
+    /// The same request as the one entry of a batch.
+    pub(crate) fn in_batch(&self) -> Self {
+        let body = json!({"resourceType": "Bundle", "type": "batch", "entry": [self.entry()]});
+        Self::new("POST", "/").json(body.to_string())
+    }
+
     fn body(self, media: &'static str, text: String) -> Self {
         Self { body: Some((Some(media), text)), ..self }
     }
@@ -468,6 +480,18 @@ pub(crate) fn fhir(records: &[Record]) -> BoxedStrategy<Asked> {
 /// Reads and searches of a FHIR Service, undamaged.
 pub(crate) fn asks(records: &[Record]) -> BoxedStrategy<Asked> {
     prop_oneof![2 => reads(records), 3 => searches(records)].boxed()
+}
+
+/// Whatever can be asked of one instance, by reads and by writes.
+pub(crate) fn instances(records: &[Record]) -> BoxedStrategy<Asked> {
+    let read = (instance(records), select(vec!["", "/_history", "/_history/1"]))
+        .prop_map(|((kind, id), rest)| Asked::new("GET", format!("/{kind}/{id}{rest}")));
+    let update = bodies::next_version(records.to_vec())
+        .prop_map(|(kind, id, text)| Asked::new("PUT", format!("/{kind}/{id}")).json(text));
+    let patch = (instance(records), bodies::patch())
+        .prop_map(|((kind, id), (media, text))| Asked::new("PATCH", format!("/{kind}/{id}")).body(media, text));
+    let delete = instance(records).prop_map(|(kind, id)| Asked::new("DELETE", format!("/{kind}/{id}")));
+    prop_oneof![3 => read, 2 => update, 1 => patch, 1 => delete].boxed()
 }
 
 /// A request of a plain Service.
