@@ -298,7 +298,9 @@ impl<'a> Scene<'_, 'a> {
             I::Delete => self.delete(trace),
             I::Conditional => self.conditional(trace),
             // A batch has entries of its own; the statement of capabilities needs no rule.
-            I::Batch | I::Capabilities => Err(internal().into()),
+            I::Batch => Err(internal().into()),
+            // It is open to everybody, so only an entry of a batch comes here: whose answer nobody checks.
+            I::Capabilities => Err(Denial::new(Phase::Rules, Reason::NoRule).into()),
         }
     }
 
@@ -369,7 +371,15 @@ fn find<'a>(engine: &'a Engine, call: &Call<'a>) -> Result<(u32, &'a Operation),
     if call.operations.is_none() {
         return Err(Denial::new(Phase::Operation, Reason::NotInService));
     }
-    call.operation(engine).ok_or(Denial::new(Phase::Operation, Reason::MethodNotAllowed))
+    if let Some(found) = call.operation(engine) {
+        return Ok(found);
+    }
+    // A template has other methods; but of a type that the Service has not there is no path at all.
+    let of = |(_, index): &(Method, u32)| engine.operation(*index).and_then(|operation| operation.fhir.as_ref());
+    let unknown = |segment| call.segment(Some(segment)).is_some_and(|name| engine.place(name).is_none());
+    let mut types = call.operations.into_iter().flatten().filter_map(of).filter_map(|fhir| fhir.type_segment);
+    let reason = if types.any(unknown) { Reason::NotInService } else { Reason::MethodNotAllowed };
+    Err(Denial::new(Phase::Operation, reason))
 }
 
 /// A decision that needs what the gateway cannot do is a denial.

@@ -182,7 +182,7 @@ pub(crate) fn open<'a>(
         if engine.is_fhir() && class::is_paging(one.name) {
             return Err(Denial::new(Phase::Token, Reason::ParameterDenied));
         }
-        if !public || one.name == "mode" || shape::is_shape(one.name) {
+        if !public || matches!(one.name, "mode" | "_format" | "_pretty") {
             kept.push((one.name, one.value));
         } else {
             drop_parameter(one.name, trace);

@@ -319,10 +319,6 @@ impl Interpreter {
         if call.form.is_some() {
             sent.body = Some(SentBody::Form(std::mem::take(&mut sent.query)));
         }
-        if target.interaction == Some(I::Create) {
-            // Nothing is stored yet whose version could be meant.
-            sent.headers.retain(|(name, _)| name != "if-match");
-        }
         if target.interaction.is_some() {
             set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
         }

@@ -160,7 +160,9 @@ pub(crate) fn has_confusing_key(value: &Value, known: &[String]) -> bool {
             let confusing = |key: &String| {
                 names.iter().copied().chain(known).any(|other| other != key && other.eq_ignore_ascii_case(key))
             };
-            names.iter().any(|key| confusing(key)) || map.values().any(|value| has_confusing_key(value, known))
+            // A reference that is neither text nor a Reference of its own would be read in two ways.
+            let odd = map.get("reference").is_some_and(|one| !one.is_string() && !one.is_object());
+            odd || names.iter().any(|key| confusing(key)) || map.values().any(|value| has_confusing_key(value, known))
         }
         Value::Array(list) => list.iter().any(|value| has_confusing_key(value, known)),
         _ => false,

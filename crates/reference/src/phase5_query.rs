@@ -126,10 +126,14 @@ impl Interpreter {
             let owner = rule.is_patient() && self.is_owner_of_all(types, base);
             match base {
                 "_include" | "_revinclude" => 2,
+                "_security" | "_tag" if self.is_blind(scene, rule) => 1,
                 _ if !is_escape(name) && known && (owner || name.starts_with("_has:") || name.contains('.')) => 1,
                 _ => 0,
             }
         };
+        for (name, value) in given.iter().filter(|(name, _)| step(name) == 2) {
+            self.include_syntax(types, name, value)?;
+        }
         let mut places: Vec<usize> = (0..given.len()).collect();
         places.sort_by_key(|place| given.get(*place).map(|(name, _)| step(name)));
         let mut written: Vec<(usize, (String, String))> = Vec::new();

@@ -3,7 +3,7 @@
 //! The order is the page's: parse, new state, stored version, patch, labels and tags, parts, fields.
 
 use policy::Reason as R;
-use policy::decision::Phase::{Body, Tags};
+use policy::decision::Phase::Body;
 use policy::facts::{ParameterKind, Standing};
 use policy::letters::Letters;
 use policy::operation::Interaction as I;
@@ -278,10 +278,11 @@ impl Interpreter {
             200 => {}
             _ => return Err(unreadable),
         }
-        let document = json::read(stored.body).map_err(|_| unreadable.clone())?;
+        // What cannot be read is there, and covered by nobody.
+        let Ok(document) = json::read(stored.body) else { return Err(self.uncovered(phase)) };
         let value = document.value;
         if !value.is_object() {
-            return Err(unreadable);
+            return Err(self.uncovered(phase));
         }
         if !document.repeats.is_empty()
             || json::text(&value, "resourceType") != Some(name)
@@ -423,13 +424,13 @@ impl Interpreter {
                 stored.map(|stored| json::at(stored, &path)).unwrap_or_default().iter().map(key).collect();
             let lowers = stored.is_some_and(|stored| self.label(state) < self.label(stored));
             if lowers || !self.is_cleared(scene, state) || !old.iter().all(|coding| new.contains(coding)) {
-                return Err(deny(Tags, R::Label));
+                return Err(deny(Body, R::Label));
             }
         }
         if self.service.tag_keys.is_empty() {
             return Ok(());
         }
-        let mismatch = deny(Tags, R::TagMismatch);
+        let mismatch = deny(Body, R::TagMismatch);
         let new = self.meta_tags(state).ok_or(mismatch)?;
         let old = match stored {
             Some(stored) => self.meta_tags(stored).ok_or(mismatch)?,

@@ -118,6 +118,17 @@ impl Interpreter {
         Ok(())
     }
 
+    /// Whether an include can be read at all, whatever any rule says.
+    pub(crate) fn include_syntax(&self, types: &[String], name: &str, value: &str) -> Result<(), Denial> {
+        let iterate = match name.split_once(':') {
+            None => false,
+            Some((_, "iterate")) => true,
+            Some(_) => return Err(fault(R::UnknownParameter)),
+        };
+        let reverse = name.starts_with("_revinclude");
+        if value.is_empty() { Ok(()) } else { self.asked_includes(types, reverse, iterate, value).map(|_| ()) }
+    }
+
     /// What a value asks for: one parameter, or with `*` every one that can lead from or to the searched types.
     fn asked_includes(
         &self,

@@ -119,8 +119,10 @@ impl Interpreter {
         let harmless = Letters::READ | Letters::SEARCH;
         let limit = |letters: Letters, named: bool| if named || by_star { letters } else { letters & harmless };
         if rule.basic {
-            let mut places = rule.operations.iter().flatten().filter_map(|index| self.operations.get(*index));
-            return if places.any(|one| !self.is_write(one)) { harmless } else { Letters::NONE };
+            let places = || rule.operations.iter().flatten().filter_map(|index| self.operations.get(*index));
+            let reads = if places().any(|one| !self.is_write(one)) { harmless } else { Letters::NONE };
+            let writes = Letters::CREATE | Letters::UPDATE | Letters::DELETE;
+            return reads | if places().any(|one| self.is_write(one)) { writes } else { Letters::NONE };
         }
         let by_scope = rule.letters.as_ref().map(|(only, letters)| match only {
             None => limit(*letters, false),
