@@ -160,13 +160,17 @@ pub(crate) fn has_confusing_key(value: &Value, known: &[String]) -> bool {
             let confusing = |key: &String| {
                 names.iter().copied().chain(known).any(|other| other != key && other.eq_ignore_ascii_case(key))
             };
-            // A reference that is neither text nor a Reference of its own would be read in two ways.
-            let odd = map.get("reference").is_some_and(|one| !one.is_string() && !one.is_object());
-            odd || names.iter().any(|key| confusing(key)) || map.values().any(|value| has_confusing_key(value, known))
+            names.iter().any(|key| confusing(key)) || map.values().any(|value| has_confusing_key(value, known))
         }
         Value::Array(list) => list.iter().any(|value| has_confusing_key(value, known)),
         _ => false,
     }
+}
+
+/// Whether something in a resource could be read in two ways: its keys, or a reference that is neither text nor a Reference.
+pub(crate) fn has_two_readings(value: &Value, known: &[String]) -> bool {
+    let odd = |object: &&Value| object.get("reference").is_some_and(|one| !one.is_string() && !one.is_object());
+    has_confusing_key(value, known) || objects(value).iter().any(odd)
 }
 
 /// The values at a path of property names; lists on the way, and at its end, are walked through.

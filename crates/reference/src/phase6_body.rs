@@ -119,7 +119,7 @@ impl Interpreter {
         let state = patch.apply(&current.value).ok_or(stop(Body, R::MalformedBody))?;
         let same =
             json::text(&state, "resourceType") == Some(&name) && json::text(&state, "id") == scene.target.id.as_deref();
-        if !same || json::has_confusing_key(&state, &self.element_names(&name)) {
+        if !same || json::has_two_readings(&state, &self.element_names(&name)) {
             return Err(stop(Body, R::MalformedBody));
         }
         self.check_new(scene, rule, &state)?;
@@ -182,7 +182,7 @@ impl Interpreter {
             return Ok(Written::default());
         }
         let body = scene.call.json()?;
-        if json::text(&body, "resourceType").is_none() || json::has_confusing_key(&body, &self.element_names("")) {
+        if json::text(&body, "resourceType").is_none() || json::has_two_readings(&body, &self.element_names("")) {
             return Err(stop(Body, R::MalformedBody));
         }
         if let Some(patient) = &scene.principal.patient {
@@ -225,7 +225,7 @@ impl Interpreter {
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let of_type = body.is_object() && json::text(&body, "resourceType") == Some(&name);
         let id_ok = body.get("id").is_none_or(|id| id.as_str().is_some_and(policy::text::FhirId::accepts));
-        if !of_type || !id_ok || json::has_confusing_key(&body, &self.element_names(&name)) {
+        if !of_type || !id_ok || json::has_two_readings(&body, &self.element_names(&name)) {
             return Err(stop(Body, R::MalformedBody));
         }
         Ok(body)
@@ -236,7 +236,7 @@ impl Interpreter {
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let patch = patch::read(&body, &name).ok_or(stop(Body, R::MalformedBody))?;
         // D58: what a patch brings in has one reading, whatever becomes of it.
-        if patch.values().any(|value| json::has_confusing_key(value, &self.element_names(&name))) {
+        if patch.values().any(|value| json::has_two_readings(value, &self.element_names(&name))) {
             return Err(stop(Body, R::MalformedBody));
         }
         if patch.len() > patch::MAX_OPERATIONS { Err(stop(Body, R::TooLarge)) } else { Ok(patch) }

@@ -210,13 +210,13 @@ impl Interpreter {
         }
     }
 
-    /// Who calls, and the rules before any ceiling; none without a permission, whatever bounds it (D39).
+    /// Who calls, and the rules before any ceiling; none without a permission (D39).
     pub(crate) fn collect(&self, caller: &Caller<'_>) -> Option<(Principal, Vec<Rule>)> {
         match caller {
             Caller::Missing | Caller::Refused(_) => None,
             Caller::Verified(claims, issuer) | Caller::Both(claims, issuer, _) => {
-                let (rules, any) = self.rules_of_token(claims, issuer);
-                Some((self.principal_of_token(claims, issuer), rules)).filter(|_| any)
+                let rules = self.rules_of_token(claims, issuer);
+                Some((self.principal_of_token(claims, issuer), rules)).filter(|(_, rules)| !rules.is_empty())
             }
             Caller::Basic(key) => {
                 let rules = self.rules_of_key(key);
@@ -225,8 +225,7 @@ impl Interpreter {
         }
     }
 
-    /// The rules of a token, and whether it says anything before roles bound it.
-    fn rules_of_token(&self, claims: &Claims, issuer: &Issuer) -> (Vec<Rule>, bool) {
+    fn rules_of_token(&self, claims: &Claims, issuer: &Issuer) -> Vec<Rule> {
         let scopes = claims.scope.clone().unwrap_or_default();
         let words: Vec<(&str, Word)> =
             scopes.split(' ').filter(|word| !word.is_empty()).map(|word| (word, scope::word(self, word))).collect();
@@ -245,12 +244,10 @@ impl Interpreter {
         };
         let bound = has_smart && issuer.trusted_for_roles && !claims.role_ids.is_empty();
         let mut rules = Vec::new();
-        let mut any = false;
         for (text, word) in words {
             match word {
-                Word::Resource(scope) if !self.is_fhir() || (scope.context == Context::System && names_person) => {}
+                Word::Resource(scope) if scope.context == Context::System && names_person => {}
                 Word::Resource(scope) => {
-                    any = true;
                     let rule = Rule::of_scope(text, scope);
                     if bound && rule.context == Some(Context::User) {
                         rules.extend(roles.iter().filter_map(|role| meet(&rule, role)));
@@ -268,8 +265,7 @@ impl Interpreter {
         if !has_smart && !has_extension && claims.role_ids.is_empty() {
             rules.extend(self.default_rule());
         }
-        any |= !rules.is_empty();
-        (rules, any)
+        rules
     }
 
     fn rule_of_extension(&self, name: &str) -> Option<Rule> {

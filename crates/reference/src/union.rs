@@ -38,7 +38,7 @@ impl Interpreter {
     fn searches_one(scene: &Scene<'_>) -> bool {
         matches!(scene.target.interaction, Some(I::SearchType))
             || (scene.target.interaction == Some(I::SearchCompartment) && scene.target.resource_type.is_some())
-            || scene.asked.as_ref().is_some_and(|types| types.len() == 1)
+            || (Self::is_search(scene) && scene.asked.as_ref().is_some_and(|types| types.len() == 1))
     }
 
     /// Whether labels can hide anything from this caller.

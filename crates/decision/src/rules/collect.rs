@@ -103,8 +103,8 @@ impl Grants {
             grants.tags.clone_from(&claims.tags);
         }
         grants.clearance = labels::clearance(claims.clearance.as_deref(), trusted);
-        let (own, any) = own(engine, claims, trusted);
-        grants.any = any;
+        let own = own(engine, claims, trusted);
+        grants.any = !own.is_empty();
         let ceiling = ceiling(engine, claims.account_id, claims.kind);
         for rule in own {
             under(engine, rule, &ceiling, &mut grants);
@@ -131,8 +131,8 @@ struct Own {
     scope: Option<Scope>,
 }
 
-/// What the token itself says, before ceilings; and whether it says anything, before roles bound it.
-fn own(engine: &Engine, claims: &Claims, trusted: bool) -> (Vec<Own>, bool) {
+/// What the token itself says, before ceilings.
+fn own(engine: &Engine, claims: &Claims, trusted: bool) -> Vec<Own> {
     let person = claims.fhir_user.is_some() || claims.kind == TokenKind::User;
     let mut own: Vec<Own> = Vec::new();
     let (mut smart, mut extension) = (false, false);
@@ -140,9 +140,9 @@ fn own(engine: &Engine, claims: &Claims, trusted: bool) -> (Vec<Own>, bool) {
         match word {
             Word::Resource(scope) => {
                 smart = true;
-                let speaks = engine.is_fhir() && (scope.context() != Context::System || !person);
+                let speaks = scope.context() != Context::System || !person;
                 let known = own.iter().any(|one| one.scope.as_ref() == Some(&scope));
-                if speaks && !known && is_comparable(engine, &scope) {
+                if speaks && !known && (!engine.is_fhir() || is_comparable(engine, &scope)) {
                     own.push(Own { rule: of_scope(engine, &scope), scope: Some(scope) });
                 }
             }
@@ -156,7 +156,6 @@ fn own(engine: &Engine, claims: &Claims, trusted: bool) -> (Vec<Own>, bool) {
         }
     }
     let known = || claims.role_ids.iter().filter(|_| trusted).filter_map(|id| engine.role_index(*id));
-    let said = !own.is_empty();
     if smart && trusted && !claims.role_ids.is_empty() {
         let bounds: Vec<Operations> = known().map(|role| Operations::new(engine, Set::Role(role))).collect();
         own = own.into_iter().flat_map(|one| bound_user(one, &bounds)).take(MAX_RULES).collect();
@@ -175,8 +174,7 @@ fn own(engine: &Engine, claims: &Claims, trusted: bool) -> (Vec<Own>, bool) {
             own.push(Own { rule, scope: None });
         }
     }
-    let any = said || !own.is_empty();
-    (own, any)
+    own
 }
 
 fn of_scope(engine: &Engine, scope: &Scope) -> Rule {
