@@ -307,7 +307,10 @@ impl Rule {
                 reaches && !letters.is_empty() && own.contains(letters)
             }
             Gives::Operations(operations) => {
-                operations.contains(engine, index) && !secures_by_template(engine, index, place)
+                // A create on a condition searches too, and its operation does not say so (D18).
+                let searches = letters.contains(Letters::CREATE | Letters::SEARCH);
+                let may = !searches || place.is_some_and(|place| operations.letters(place).contains(Letters::SEARCH));
+                may && operations.contains(engine, index) && !secures_by_template(engine, index, place)
             }
             Gives::EveryGet => engine.operation(index).is_some_and(is_plain_get),
             Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),

@@ -80,6 +80,9 @@ impl Interpreter {
                     set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
                 }
                 let mut ended = ended(Phase::Token, Next::Forward(sent), None);
+                if !call.capabilities.rewrite && call.query.len() != query_names.len() {
+                    return denied(deny(Phase::Response, R::ObligationUnsupported), None);
+                }
                 let kept = |name: &String| query_names.contains(name);
                 ended.answer.ignored =
                     sorted(call.query.iter().map(|(name, _)| name.clone()).filter(|name| !kept(name)).collect());
@@ -267,7 +270,9 @@ impl Interpreter {
         let asked = scene.call.parameters();
         let asked = asked.iter().filter(|pair| Self::is_search(&scene) && includes(pair)).map(|(name, _)| name);
         let decided = merged.query.iter().map(|(name, _)| name).filter(decisive);
-        answer.used = sorted(decided.chain(asked).cloned().collect());
+        let condition = self.condition_of_create(&scene, &permits).map(|merged| merged.query).unwrap_or_default();
+        let condition = condition.iter().map(|(name, _)| name).filter(decisive);
+        answer.used = sorted(decided.chain(asked).chain(condition).cloned().collect());
         let mut ignored = merged.plan.ignored.clone();
         if self.is_fhir() && scene.target.interaction.is_some() && !self.enforces_labels() {
             ignored.push("meta.security".to_owned());
@@ -389,11 +394,15 @@ fn needs(permits: &[Permit]) -> Written {
     free.or(permits.first()).map(|one| one.written.clone()).unwrap_or_default()
 }
 
-/// `Prefer` without `return`, which means nothing on a read, and without `respond-async` (D38).
+/// Of `Prefer` what FHIR defines for a write: `return`. On a read it means nothing, and `respond-async` never goes (D38).
 fn preferences(value: &str, writes: bool) -> String {
-    let goes = |one: &&str| !one.is_empty() && !prefers(one, "respond-async") && (writes || !prefers(one, "return"));
-    let kept: Vec<&str> = value.split(',').map(str::trim).filter(goes).collect();
-    kept.join(", ")
+    let returns = value.split([',', ';']).map(str::trim).filter(|one| prefers(one, "return"));
+    let known = |one: &str| {
+        let value = one.split_once('=').map_or("", |(_, value)| value.trim().trim_matches('"'));
+        ["minimal", "representation", "OperationOutcome"].into_iter().find(|known| *known == value)
+    };
+    let first = if writes { returns.filter_map(known).next() } else { None };
+    first.map(|value| format!("return={value}")).unwrap_or_default()
 }
 
 pub(crate) fn set(headers: &mut Pairs, name: &str, value: &str) {

@@ -52,12 +52,20 @@ impl Interpreter {
         } else {
             None
         };
+        // A form that is no search is read only to find what must not be in it.
+        let outside = if form.is_none() && form_typed {
+            let text = std::str::from_utf8(request.body).map_err(|_| fault(R::MalformedQuery))?;
+            url::pairs(text).ok_or(fault(R::MalformedQuery))?
+        } else {
+            Pairs::new()
+        };
         let all: Pairs = query.iter().chain(form.iter().flatten()).cloned().collect();
-        self.check_credentials(&headers, &all)?;
+        let anywhere: Pairs = all.iter().chain(&outside).cloned().collect();
+        self.check_credentials(&headers, &anywhere)?;
         check_framing(&headers)?;
         check_preconditions(&headers)?;
         self.check_authority(&headers, authority_ok)?;
-        check_override(&headers, &all)?;
+        check_override(&headers, &anywhere)?;
         check_limits(request, &raw_query, &all, self.is_bundle(path.as_deref(), request.method))?;
         if self.is_fhir() {
             check_accept(&headers, &all)?;

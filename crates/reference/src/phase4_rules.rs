@@ -38,12 +38,13 @@ impl Interpreter {
         let (principal, collected) = self.collect(caller).ok_or(deny(Rules, R::NoPermission))?;
         let all = self.under_ceiling(&principal, collected);
         let asks_async = call.headers.iter().any(|(name, value)| name == "prefer" && prefers(value, "respond-async"));
-        if self.is_fhir() && asks_async && !all.iter().any(|rule| rule.context == Some(Context::System)) {
-            return Err(deny(Rules, R::NoRule));
-        }
         let asked = self.asked_types(&call, &target)?;
         let scene = Scene { call, target, principal, all, asked };
         let (rules, by_reference) = self.fit(&scene)?;
+        let fits_async = rules.iter().any(|rule| rule.context == Some(Context::System));
+        if self.is_fhir() && asks_async && scene.target.interaction.is_some() && !fits_async {
+            return Err(deny(Rules, R::NoRule));
+        }
         Ok(Fitting { scene, rules, by_reference })
     }
 

@@ -18,12 +18,9 @@ impl Interpreter {
     pub(crate) fn query_phase(&self, scene: &Scene<'_>, rule: &Rule) -> Result<Plan, Denial> {
         let given = scene.call.parameters();
         let target = &scene.target;
-        let of_query = !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
-            && !(scene.call.method == "POST" && scene.call.form.is_none());
-        for list in rule.field_lists(target.operation).iter().filter(|_| of_query) {
-            if given.iter().any(|(name, _)| !crate::fields::allows_name(list, name)) {
-                return Err(fault(R::FieldDenied));
-            }
+        let searches = matches!(target.interaction, Some(I::SearchType | I::SearchSystem | I::SearchCompartment));
+        if !searches {
+            self.within_lists(scene, rule, &given)?;
         }
         match target.interaction {
             Some(I::SearchType) => self.query(scene, rule, &self.searched(scene), &given, Kind::Search),

@@ -126,34 +126,75 @@ impl Interpreter {
             let owner = rule.is_patient() && self.is_owner_of_all(types, base);
             match base {
                 "_include" | "_revinclude" => 2,
-                "_security" | "_tag" if self.is_blind(scene, rule) => 1,
                 _ if !is_escape(name) && known && (owner || name.starts_with("_has:") || name.contains('.')) => 1,
                 _ => 0,
             }
         };
-        for (name, value) in given.iter().filter(|(name, _)| step(name) == 2) {
-            self.include_syntax(types, name, value)?;
-        }
-        let mut places: Vec<usize> = (0..given.len()).collect();
-        places.sort_by_key(|place| given.get(*place).map(|(name, _)| step(name)));
         let mut written: Vec<(usize, (String, String))> = Vec::new();
-        for place in places {
-            let Some((name, value)) = given.get(place) else { continue };
-            self.one_parameter(scene, rule, types, kind, &declared, (name, value), &mut plan)?;
-            // Includes stand behind the rest.
-            let order = if step(name) == 2 { place + given.len() } else { place };
-            written.extend(plan.client.drain(..).map(|pair| (order, pair)));
+        for turn in 0..3 {
+            for (place, (name, value)) in given.iter().enumerate() {
+                if turn == 0 && step(name) == 2 && kind == Kind::Search {
+                    self.include_syntax(types, name, value)?;
+                }
+                if step(name) != turn {
+                    continue;
+                }
+                self.one_parameter(scene, rule, types, kind, &declared, (name, value), &mut plan)?;
+                // Includes stand behind the rest.
+                let order = if turn == 2 { place + given.len() } else { place };
+                written.extend(plan.client.drain(..).map(|pair| (order, pair)));
+            }
+            if turn == 1 {
+                // What one rule makes of all of them: the context first, then its lists, then its tags.
+                if matches!(kind, Kind::Conditional | Kind::IfNoneExist) && plan.predicates == 0 && plan.owners.is_empty() {
+                    return Err(fault(R::MalformedQuery));
+                }
+                if kind != Kind::TypeFilter {
+                    self.narrow(scene, rule, types, kind, &mut plan)?;
+                }
+                self.within_lists(scene, rule, given)?;
+                self.not_blind(scene, rule, given)?;
+            }
         }
         written.sort_by_key(|(order, _)| *order);
         plan.client = written.into_iter().map(|(_, pair)| pair).collect();
         plan.shape.sort_by_key(|(name, _)| SHAPE.iter().position(|one| one == name));
-        if matches!(kind, Kind::Conditional | Kind::IfNoneExist) && plan.predicates == 0 && plan.owners.is_empty() {
-            return Err(fault(R::MalformedQuery));
-        }
-        if kind != Kind::TypeFilter {
-            self.narrow(scene, rule, types, kind, &mut plan)?;
-        }
         Ok(plan)
+    }
+
+    /// D27: what tags or labels hide, a join could still find, and `_tag` and `_security` could probe.
+    fn not_blind(&self, scene: &Scene<'_>, rule: &Rule, given: &[(String, String)]) -> Result<(), Denial> {
+        for (name, value) in given.iter().filter(|_| self.is_blind(scene, rule)) {
+            let base = name.split([':', '.']).next().unwrap_or(name);
+            if value.is_empty() {
+                continue;
+            }
+            if name.starts_with("_has:") || (name.contains('.') && !base.starts_with('_')) {
+                return Err(fault(R::ChainDenied));
+            }
+            if matches!(base, "_security" | "_tag") {
+                return Err(fault(R::ParameterDenied));
+            }
+        }
+        Ok(())
+    }
+
+    /// D28: the names that the rule's lists let pass.
+    pub(crate) fn within_lists(
+        &self,
+        scene: &Scene<'_>,
+        rule: &Rule,
+        given: &[(String, String)],
+    ) -> Result<(), Denial> {
+        let target = &scene.target;
+        let of_query = !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
+            && !(scene.call.method == "POST" && scene.call.form.is_none());
+        for list in rule.field_lists(target.operation).iter().filter(|_| of_query) {
+            if given.iter().any(|(name, _)| !crate::fields::allows_name(list, name)) {
+                return Err(fault(R::FieldDenied));
+            }
+        }
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments, reason = "one parameter, seen from all sides; a struct would only hide that")]
@@ -227,9 +268,6 @@ impl Interpreter {
         }
         let parameter = self.parameter_of_all(types, base).ok_or(fault(R::UnknownParameter))?;
         self.check_predicate(&parameter, name, value)?;
-        if self.is_blind(scene, rule) && matches!(base, "_security" | "_tag") {
-            return Err(fault(R::ParameterDenied));
-        }
         left_out(kind, value)?;
         plan.predicates += 1;
         plan.client.push((name.clone(), value.clone()));

@@ -67,7 +67,9 @@ fn fits(engine: &Engine, rule: &Rule, asked: &Asked<'_>, patient: Option<&str>) 
         return Ok(());
     }
     let standing = asked.place.and_then(|place| engine.kind(place)).map_or(Standing::Undecidable, |kind| kind.standing);
-    if !reaches(standing, asked.interaction, engine.settings().shared) {
+    // No patient rule makes or ends a Patient, by a condition neither.
+    let ends = standing == Standing::Patient && !(asked.letters & (Letters::CREATE | Letters::DELETE)).is_empty();
+    if ends || !reaches(standing, asked.interaction, engine.settings().shared) {
         return Err(refused.at(1));
     }
     names_context(asked, patient)

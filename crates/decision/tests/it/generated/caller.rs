@@ -151,14 +151,14 @@ fn word() -> impl Strategy<Value = String> {
 
 fn roles(known: Vec<RoleId>) -> impl Strategy<Value = Vec<RoleId>> {
     prop_oneof![
-        3 => Just(Vec::new()),
-        4 => vec(prop_oneof![12 => select(known), 1 => Just(ehr::role("unknown"))], 1..4),
+        1 => Just(Vec::new()),
+        8 => vec(prop_oneof![12 => select(known), 1 => Just(ehr::role("unknown"))], 1..4),
     ]
 }
 
 fn patient() -> impl Strategy<Value = Option<String>> {
     prop_oneof![
-        16 => Just(Some("ME".to_owned())),
+        30 => Just(Some("ME".to_owned())),
         2 => select(vec!["OTHER", "THIRD", "GONE"]).prop_map(|id| Some(id.to_owned())),
         2 => Just(None),
         1 => select(vec!["", "a b", "Patient/ME", "ME,OTHER"]).prop_map(|id| Some(id.to_owned())),
@@ -172,31 +172,46 @@ fn tags() -> impl Strategy<Value = Vec<(String, String)>> {
 }
 
 fn clearance() -> impl Strategy<Value = Option<String>> {
-    select(vec![None, Some("N"), Some("R"), Some("V"), Some("V"), Some("L"), Some("X"), Some("n")])
+    select(vec![None, Some("N"), Some("R"), Some("V"), Some("V"), Some("V"), Some("V"), Some("L"), Some("X")])
         .prop_map(|code| code.map(str::to_owned))
 }
 
 /// A caller of a Service with these types and roles.
 pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) -> impl Strategy<Value = Who> {
-    let scopes = vec(prop_oneof![12 => scope(kinds), 2 => word()], 0..4);
+    // Mostly one that gives something to most requests, and what narrows or widens it beside.
+    let broad = select(vec![
+        "patient/*.cruds", "patient/*.cruds", "patient/*.cruds", "patient/*.rs", "user/*.cruds", "user/*.cruds",
+        "system/*.cruds", "system/*.cruds", "user/*.rs",
+    ]);
+    let beside = vec(prop_oneof![12 => scope(kinds.clone()), 1 => word()], 0..2);
+    let wide = (broad, beside).prop_map(|(broad, mut beside)| {
+        beside.insert(0, broad.to_owned());
+        beside
+    });
+    let any = vec(prop_oneof![12 => scope(kinds), 2 => word()], 0..4);
+    let scopes = prop_oneof![6 => wide, 2 => any];
+    // Scopes or roles: beside scopes roles only bound.
+    let sources = select(vec![(true, false), (true, false), (true, false), (true, false), (true, false), (true, false), (false, true), (true, true)]);
     let accounts =
-        select(vec!["owner", "owner", "owner", "owner", "owner", "owner", "owner", "partner", "lab", "writer", "searcher", "stranger", "-"]);
+        prop_oneof![30 => Just("owner"), 1 => select(vec!["partner", "partner", "lab", "writer", "searcher", "stranger", "-"])];
     let kind = select(vec![TokenKind::Key, TokenKind::Key, TokenKind::User, TokenKind::AssumedRole, TokenKind::Foreign]);
-    let person = prop::bool::weighted(0.15);
-    let trusted = prop::bool::weighted(0.93);
-    let weight = if basic { 0.3 } else { 0.02 };
+    let person = prop::bool::weighted(0.08);
+    let trusted = prop::bool::weighted(0.97);
+    let weight = if basic { 0.15 } else { 0.01 };
     let basic = prop::option::weighted(weight, select(vec!["reader", "writer", "both", "both", "nobody"]));
     let refused = prop_oneof![
-        30 => Just(None),
+        60 => Just(None),
         1 => Just(Some(None)),
         1 => select(vec![Reason::Expired, Reason::MalformedToken, Reason::Revoked]).prop_map(|one| Some(Some(one))),
     ];
     let alone = prop::bool::weighted(0.5);
     (
         (scopes, roles(known), accounts, patient(), kind),
-        (person, trusted, tags(), clearance(), basic, refused, alone),
+        (person, trusted, tags(), clearance(), basic, refused, alone, sources),
     )
-        .prop_map(|((scopes, roles, account, patient, kind), (is_person, is_trusted, tags, clearance, basic, refused, alone))| {
+        .prop_map(|((scopes, roles, account, patient, kind), (is_person, is_trusted, tags, clearance, basic, refused, alone, (by_scope, by_role)))| {
+            let scopes = if by_scope { scopes } else { Vec::new() };
+            let roles = if by_role { roles } else { Vec::new() };
             // Basic credentials by themselves: no token beside them.
             let refused = if basic.is_some() && alone && refused.is_none() { Some(None) } else { refused };
             Who { scopes, roles, account, patient, kind, is_person, is_trusted, tags, clearance, basic, refused }

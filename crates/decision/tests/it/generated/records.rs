@@ -9,8 +9,8 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 use testkit::{ehr, records};
 
-/// The patients.
-pub(crate) const PATIENTS: [&str; 3] = ["ME", "OTHER", "THIRD"];
+
+
 
 /// One stored resource.
 #[derive(Clone, Debug)]

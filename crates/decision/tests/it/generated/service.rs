@@ -91,7 +91,7 @@ fn settings(kind: ServiceKind) -> impl Strategy<Value = Vec<&'static str>> {
         &["unauthenticated_until=9"],
     ];
     let of = if kind == ServiceKind::Fhirv4 { fhir } else { plain };
-    let one = |choices: &[&'static str]| prop::option::weighted(0.25, select(choices.to_vec())).boxed();
+    let one = |choices: &[&'static str]| prop::option::weighted(0.2, select(choices.to_vec())).boxed();
     of.iter().map(|choices| one(choices)).collect::<Vec<_>>().prop_map(|all| all.into_iter().flatten().collect())
 }
 
@@ -123,6 +123,8 @@ fn role() -> impl Strategy<Value = RoleSpec> {
 pub(crate) fn spec(kind: ServiceKind) -> impl Strategy<Value = Spec> {
     let features = select(vec![
         "",
+        "",
+        "scopes",
         "scopes",
         "tags",
         "tags registry access scopes",
@@ -130,7 +132,10 @@ pub(crate) fn spec(kind: ServiceKind) -> impl Strategy<Value = Spec> {
         "tags registry access scopes basic clinic",
         "clinic basic",
     ]);
-    let document = select(vec![Document::All, Document::All, Document::Named, Document::Listed]);
+    let document = prop_oneof![
+        8 => Just(Document::All),
+        1 => select(vec![Document::Named, Document::Listed]),
+    ];
     let ceiling = vec(
         select(vec![
             "system/*.rs",
