@@ -217,12 +217,14 @@ fn given(operation: &Operation, places: &FxHashMap<Box<str>, Place>) -> Given {
         | Interaction::Vread
         | Interaction::HistoryInstance
         | Interaction::SearchType
+        | Interaction::SearchSystem
         | Interaction::SearchCompartment
-        | Interaction::HistoryType => fhir.interaction.letters(),
-        // Those of the system are given by their names alone: they say nothing of one type.
+        | Interaction::HistoryType
+        | Interaction::HistorySystem => fhir.interaction.letters(),
         _ => return none,
     };
     let on = match (fhir.interaction, &fhir.resource_type) {
+        (Interaction::SearchSystem | Interaction::HistorySystem, _) => On::Every,
         (_, _) if fhir.type_segment.is_some() => On::Every,
         (_, Some(name)) => places.get(name.as_str()).map_or(On::Nothing, |place| On::One(*place)),
         (_, None) => return none,

@@ -398,7 +398,9 @@ fn can_be_carried_out(
     if matches!(judged.plan, Plan::Batch(_)) {
         return unsupported;
     }
-    if !request.capabilities.rewrite && !trace.obligations.is_empty() {
+    // To look something up, or at the answer, is no rewriting.
+    let rewrites = |one: &Obligation<'_>| !matches!(one, Obligation::CheckExisting(_) | Obligation::CheckResponse);
+    if !request.capabilities.rewrite && trace.obligations.iter().any(rewrites) {
         return unsupported;
     }
     let free = |rule: &Rule| rule.is_role() && !rule.is_tagged(engine) && !engine.enforces_labels();

@@ -115,7 +115,7 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         check_ids(engine, &call)?;
     }
     // By the path alone, so that what is not in the Service is told in phase 3, whatever its body is.
-    let searches = engine.is_fhir() && method == Some(Method::Post) && call.segments().last() == Some(&"_search");
+    let searches = engine.is_fhir() && method == Some(Method::Post) && whole.last() == Some(&"_search");
     let mut parameters = arena.list_of(8);
     query::tokenise(target.query, false, arena, &mut parameters)?;
     let mut outside = arena.list();

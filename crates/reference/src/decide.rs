@@ -179,7 +179,9 @@ impl Interpreter {
         if scene.target.interaction == Some(I::Operation) && scene.target.code.as_deref() == Some("everything") {
             return self.check_chart(scene, &name, id);
         }
-        let plain = self.is_plain(rule, scene.target.operation);
+        // One rule that asks for nothing is enough for all of them.
+        let free = |one: &Rule| self.is_plain(one, scene.target.operation) && self.fits_read(scene, one, &name);
+        let plain = scene.all.iter().any(free);
         let code = scene.target.code.as_deref();
         match scene.target.interaction {
             Some(I::Vread | I::HistoryInstance) if !plain && !by_reference => {}

@@ -165,6 +165,11 @@ impl Interpreter {
         !rule.excludes(operation) && self.gives(rule, resource_type, letters)
     }
 
+    /// Whether a rule fits a read of that type.
+    pub(crate) fn fits_read(&self, scene: &Scene<'_>, rule: &Rule, resource_type: &str) -> bool {
+        self.fits_one(rule, scene.target.operation, resource_type, Letters::READ)
+    }
+
     fn fit(&self, scene: &Scene<'_>) -> Result<(Vec<Rule>, bool), Denial> {
         let target = &scene.target;
         let operation = target.operation;
@@ -267,9 +272,7 @@ impl Interpreter {
         let letters = Letters::SEARCH | if scene.call.method == "DELETE" { Letters::DELETE } else { Letters::UPDATE };
         let found: Vec<Rule> =
             scene.all.iter().filter(|rule| self.fits_one(rule, operation, name, letters)).cloned().collect();
-        if found.is_empty() {
-            return Err(deny(Rules, R::NoRule));
-        }
+        let found = self.in_context(scene, found)?;
         let creates = scene.call.method == "PUT";
         let deletes = scene.call.method == "DELETE";
         let plain =

@@ -48,6 +48,10 @@ impl Interpreter {
         let mut plan = Plan { exact: true, ..Plan::default() };
         for (name, value) in given {
             let known = names.contains(&name.as_str());
+            if known && value.is_empty() && !SHAPE.contains(&name.as_str()) {
+                plan.ignored.push(name.clone());
+                continue;
+            }
             if self.is_fhir() && is_escape(name) {
                 return Err(fault(R::ParameterDenied));
             }

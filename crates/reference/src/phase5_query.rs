@@ -126,7 +126,7 @@ impl Interpreter {
             let owner = rule.is_patient() && self.is_owner_of_all(types, base);
             match base {
                 "_include" | "_revinclude" => 2,
-                _ if !is_escape(name) && known && (owner || name.starts_with("_has:") || name.contains('.')) => 1,
+                _ if !is_escape(name) && known && (owner || base == "_has" || name.contains('.')) => 1,
                 _ => 0,
             }
         };
@@ -135,6 +135,13 @@ impl Interpreter {
             for (place, (name, value)) in given.iter().enumerate() {
                 if turn == 0 && step(name) == 2 && kind == Kind::Search {
                     self.include_syntax(types, name, value)?;
+                }
+                let plain = !name.contains('.') && !name.ends_with(":not") && !name.starts_with("_has");
+                if turn == 0 && step(name) == 1 && plain && !value.is_empty() {
+                    let base = name.split(':').next().unwrap_or(name);
+                    if let Some(parameter) = self.parameter_of_all(types, base).filter(|_| base != "_id") {
+                        self.check_predicate(&parameter, name, value)?;
+                    }
                 }
                 if step(name) != turn {
                     continue;
@@ -169,7 +176,8 @@ impl Interpreter {
             if value.is_empty() {
                 continue;
             }
-            if name.starts_with("_has:") || (name.contains('.') && !base.starts_with('_')) {
+            let known = self.parameter_of_all(&self.searched(scene), base).is_some();
+            if name.starts_with("_has:") || (name.contains('.') && known) {
                 return Err(fault(R::ChainDenied));
             }
             if matches!(base, "_security" | "_tag") {
@@ -319,6 +327,10 @@ impl Interpreter {
         if name != "_sort" {
             return Err(fault(R::UnknownParameter));
         }
+        if value.is_empty() {
+            plan.ignored.push(name.to_owned());
+            return Ok(());
+        }
         let all_text = |one: &String| matches!(one.strip_prefix('-').unwrap_or(one), "_content" | "_text");
         if url::values(value).iter().any(all_text) {
             return Err(not_built());
@@ -355,6 +367,7 @@ impl Interpreter {
             return Ok(());
         }
         if value.is_empty() {
+            plan.ignored.push(name.to_owned());
             return Ok(());
         }
         self.check_owner_values(scene, base, modifier, value)?;

@@ -279,10 +279,11 @@ impl Interpreter {
             _ => return Err(unreadable),
         }
         // What cannot be read is there, and covered by nobody.
-        let Ok(document) = json::read(stored.body) else { return Err(self.uncovered(phase)) };
+        let unreadable = if phase == Body { unreadable } else { self.uncovered(phase) };
+        let Ok(document) = json::read(stored.body) else { return Err(unreadable) };
         let value = document.value;
         if !value.is_object() {
-            return Err(self.uncovered(phase));
+            return Err(unreadable);
         }
         if !document.repeats.is_empty()
             || json::text(&value, "resourceType") != Some(name)

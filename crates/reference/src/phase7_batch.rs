@@ -253,6 +253,9 @@ impl Interpreter {
         if query.iter().any(|(name, value)| name == "_format" && !crate::phase1_normalise::is_json_format(value)) {
             return Err(fault(R::NotAcceptable));
         }
+        if entry.resource.as_ref().is_some_and(|resource| !resource.is_object()) {
+            return Err(fault(R::MalformedBody));
+        }
         if entry.resource.is_some() && matches!(entry.method.as_str(), "GET" | "DELETE") {
             return Err(fault(R::MalformedBody));
         }

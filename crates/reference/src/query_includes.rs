@@ -13,6 +13,9 @@ use crate::denial::Denial;
 use crate::facts::{Parameter, is_type_name};
 use crate::phase5_query::{Plan, fault};
 
+/// The most includes that go upstream.
+const MAX_WRITTEN_OUT: usize = 100;
+
 /// An include that goes upstream.
 #[derive(Clone, Debug)]
 pub(crate) struct Include {
@@ -103,6 +106,13 @@ impl Interpreter {
                 }
             }
         }
+        // No more than so many are written out.
+        let is_include = |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
+        let mut written = 0;
+        plan.client.retain(|pair| {
+            written += usize::from(is_include(pair));
+            !is_include(pair) || written <= MAX_WRITTEN_OUT
+        });
         if wildcard {
             verdicts.sort();
             verdicts.dedup();

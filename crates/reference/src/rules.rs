@@ -132,7 +132,8 @@ impl Interpreter {
         let by_operations = rule.operations.as_ref().map(|list| {
             let of = list.iter().filter_map(|index| self.operations.get(*index));
             let on_type = of.filter(|one| {
-                one.type_at.is_some() && one.literal_type.as_deref().is_none_or(|name| name == resource_type)
+                one.is_of_system()
+                    || (one.type_at.is_some() && one.literal_type.as_deref().is_none_or(|name| name == resource_type))
             });
             on_type.fold(Letters::NONE, |all, one| all | limit(one.letters(), one.literal_type.is_some()))
         });
@@ -149,7 +150,7 @@ impl Interpreter {
             rule.letters.as_ref().map(|(only, letters)| if only.is_none() { *letters } else { Letters::NONE });
         let by_operations = rule.operations.as_ref().map(|list| {
             let of = list.iter().filter_map(|index| self.operations.get(*index));
-            let on_all = of.filter(|one| one.type_at.is_some() && one.literal_type.is_none());
+            let on_all = of.filter(|one| one.is_of_system() || (one.type_at.is_some() && one.literal_type.is_none()));
             on_all.fold(Letters::NONE, |all, one| all | one.letters())
         });
         match (by_scope, by_operations) {

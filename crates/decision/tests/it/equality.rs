@@ -3,7 +3,7 @@
 //!
 //! What the cases reach is counted in the same run, so that they cannot come to be denials only.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -63,9 +63,16 @@ fn run() -> Run {
     for number in 0..SERVICES * u64::from(factor()) {
         let seed = seed().wrapping_add(number);
         let world = World::of(seed);
+        let failed = Cell::new(false);
         let found = runner(seed, CASES).run(&case(&world), |case| {
-            let settled = settle(&world, &case).map_err(TestCaseError::fail)?;
-            ran.borrow_mut().count(&world, &settled);
+            let settled = settle(&world, &case).map_err(|fault| {
+                failed.set(true);
+                TestCaseError::fail(fault)
+            })?;
+            // What is tried to shrink a failure is none of the cases.
+            if !failed.get() {
+                ran.borrow_mut().count(&world, &settled);
+            }
             Ok(())
         });
         let text = match found {

@@ -128,6 +128,7 @@ impl Asked {
         }
         if let Some((_, text)) = &self.body
             && let Ok(resource) = serde_json::from_str::<Value>(text)
+            && resource.is_object()
         {
             entry["resource"] = resource;
         }
