@@ -96,7 +96,9 @@ impl Interpreter {
         let mut forwarded = Vec::new();
         for (entry, one) in entries.iter().zip(&decided) {
             if let Next::Forward(sent) = &one.answer.next {
-                forwarded.push(written(entry, sent));
+                let id = one.answer.resource_id.as_ref();
+                let about = one.answer.resource_type.as_ref().zip(id).map(|(name, id)| format!("{}/{name}/{id}", self.own_base()));
+                forwarded.push(written(entry, sent, about.as_deref()));
             }
             for rule in &one.answer.rules {
                 if !answer.rules.contains(rule) {
@@ -310,7 +312,7 @@ fn siblings(entries: &[Entry]) -> BTreeMap<String, String> {
 }
 
 /// An entry as it goes upstream.
-fn written(entry: &Entry, sent: &Sent) -> Value {
+fn written(entry: &Entry, sent: &Sent, own_url: Option<&str>) -> Value {
     let mut request = Map::new();
     let query = encode_query(&sent.query);
     let path = sent.path.trim_start_matches('/');
@@ -324,7 +326,9 @@ fn written(entry: &Entry, sent: &Sent) -> Value {
         }
     }
     let mut out = Map::new();
-    if let Some(full_url) = &entry.full_url {
+    // D33: a `urn:`, or the own URL of just what the entry is about.
+    let goes = |url: &&String| url.starts_with("urn:") || own_url.is_some_and(|own| **url == own);
+    if let Some(full_url) = entry.full_url.as_ref().filter(goes) {
         out.insert("fullUrl".to_owned(), json!(full_url));
     }
     if let Some(resource) = &entry.resource {

@@ -207,7 +207,7 @@ impl Interpreter {
                 Ok(Some(document)) => Ok(document.repeats.is_empty()
                     && json::text(&document.value, "resourceType") == Some(name)
                     && json::text(&document.value, "id") == Some(id)
-                    && self.is_covered(scene, &document.value, Letters::SEARCH, true, sight).contains(&Cover::Yes)),
+                    && self.is_covered(scene, &document.value, Letters::READ, true, sight).contains(&Cover::Yes)),
                 Err(hold) => Err(hold),
             };
             *open = settle(kept, asks)?;

@@ -116,7 +116,7 @@ impl<'a> Shape<'a> {
 
     /// Whether resources will lack elements.
     pub(crate) fn is_partial(&self) -> bool {
-        self.elements.is_some() || self.summary == Some("true")
+        self.elements.is_some() || matches!(self.summary, Some("true" | "count"))
     }
 
     /// Adds the elements that the answer is decided by; those that the client did not ask for.

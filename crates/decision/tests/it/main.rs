@@ -8,6 +8,7 @@
     reason = "a helper that cannot do its work fails the test"
 )]
 
+mod agreed;
 mod answers;
 mod attacks;
 mod batch;

@@ -180,8 +180,8 @@ fn clearance() -> impl Strategy<Value = Option<String>> {
 pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) -> impl Strategy<Value = Who> {
     // Mostly one that gives something to most requests, and what narrows or widens it beside.
     let broad = select(vec![
-        "patient/*.cruds", "patient/*.cruds", "patient/*.cruds", "patient/*.rs", "user/*.cruds", "user/*.cruds",
-        "system/*.cruds", "system/*.cruds", "user/*.rs",
+        "patient/*.cruds", "patient/*.cruds", "patient/*.rs", "user/*.cruds", "user/*.cruds", "user/*.cruds",
+        "system/*.cruds", "system/*.cruds", "system/*.cruds", "user/*.rs",
     ]);
     let beside = vec(prop_oneof![12 => scope(kinds.clone()), 1 => word()], 0..2);
     let wide = (broad, beside).prop_map(|(broad, mut beside)| {
@@ -189,9 +189,10 @@ pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) 
         beside
     });
     let any = vec(prop_oneof![12 => scope(kinds), 2 => word()], 0..4);
-    let scopes = prop_oneof![6 => wide, 2 => any];
+    let scopes = prop_oneof![12 => wide, 1 => any];
     // Scopes or roles: beside scopes roles only bound.
-    let sources = select(vec![(true, false), (true, false), (true, false), (true, false), (true, false), (true, false), (false, true), (true, true)]);
+    let sources = select(vec![(true, false), (true, false), (true, false), (true, false), (true, false), (true, false), (true, false), (true, false),
+        (true, false), (true, false), (true, false), (true, false), (false, true), (false, true), (true, true)]);
     let accounts =
         prop_oneof![30 => Just("owner"), 1 => select(vec!["partner", "partner", "lab", "writer", "searcher", "stranger", "-"])];
     let kind = select(vec![TokenKind::Key, TokenKind::Key, TokenKind::User, TokenKind::AssumedRole, TokenKind::Foreign]);

@@ -255,7 +255,7 @@ pub(crate) fn parameters(kind: &'static str) -> impl Strategy<Value = Vec<String
         1 => Just("_count=5".to_owned()),
         1 => select(vec!["_elements=code,status".to_owned(), "_summary=true".to_owned(), "_total=accurate".to_owned()]),
     ];
-    prop_oneof![5 => Just(Vec::new()), 6 => vec(good, 1..3), 3 => vec(one, 1..4)]
+    prop_oneof![8 => Just(Vec::new()), 8 => vec(good, 1..3), 2 => vec(one, 1..4)]
 }
 
 /// Parameters of what is no search: mostly none.
@@ -291,5 +291,5 @@ pub(crate) fn few() -> impl Strategy<Value = Vec<String>> {
         "_bogus=1",
     ])
     .prop_map(str::to_owned);
-    prop_oneof![14 => Just(Vec::new()), 3 => vec(read, 1..3), 1 => vec(odd(), 1..2)]
+    prop_oneof![24 => Just(Vec::new()), 2 => vec(read, 1..3), 1 => vec(odd(), 1..2)]
 }

@@ -91,7 +91,7 @@ fn settings(kind: ServiceKind) -> impl Strategy<Value = Vec<&'static str>> {
         &["unauthenticated_until=9"],
     ];
     let of = if kind == ServiceKind::Fhirv4 { fhir } else { plain };
-    let one = |choices: &[&'static str]| prop::option::weighted(0.2, select(choices.to_vec())).boxed();
+    let one = |choices: &[&'static str]| prop::option::weighted(0.15, select(choices.to_vec())).boxed();
     of.iter().map(|choices| one(choices)).collect::<Vec<_>>().prop_map(|all| all.into_iter().flatten().collect())
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn spec(kind: ServiceKind) -> impl Strategy<Value = Spec> {
         "clinic basic",
     ]);
     let document = prop_oneof![
-        8 => Just(Document::All),
+        18 => Just(Document::All),
         1 => select(vec![Document::Named, Document::Listed]),
     ];
     let ceiling = vec(
