@@ -317,7 +317,8 @@ impl<'a> Scene<'_, 'a> {
 
     /// Phase 8, before the resource is there: which of the rules are left (D21, D24). `body` is the request's own.
     fn tags(&self, permitting: &'a [u16], body: Option<Value<'_>>, trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
-        let binds = self.engine.tags_bind || self.rules(permitting).any(|rule| rule.conditions(self.engine).next().is_some());
+        let binds =
+            self.engine.tags_bind || self.rules(permitting).any(|rule| rule.conditions(self.engine).next().is_some());
         if !binds {
             return Ok(permitting);
         }

@@ -251,8 +251,7 @@ pub(crate) fn accepted(headers: &[(String, String)]) -> Option<&'static str> {
     if !ranges.iter().all(|(_, pairs)| known_version(pairs)) {
         return None;
     }
-    let taken: Vec<&str> =
-        ranges.iter().filter(|(_, pairs)| weighs(pairs)).map(|(kind, _)| kind.as_str()).collect();
+    let taken: Vec<&str> = ranges.iter().filter(|(_, pairs)| weighs(pairs)).map(|(kind, _)| kind.as_str()).collect();
     let own = |kind: &&str| match *kind {
         "application/json" => Some("application/json"),
         "application/fhir+json" => Some("application/fhir+json"),
@@ -266,8 +265,7 @@ pub(crate) fn accepted(headers: &[(String, String)]) -> Option<&'static str> {
 pub(crate) fn is_json_format(value: &str) -> bool {
     let (kind, pairs) = media_type(value);
     let version = pairs.iter().all(|(name, value)| name != "fhirversion" || value == "4.0");
-    matches!(kind.as_str(), "json" | "application/json" | "application/fhir+json" | "application/fhir json")
-        && version
+    matches!(kind.as_str(), "json" | "application/json" | "application/fhir+json" | "application/fhir json") && version
 }
 
 /// The body's form, by what the method and path ask for.

@@ -153,7 +153,10 @@ impl Interpreter {
             }
             if turn == 1 {
                 // What one rule makes of all of them: the context first, then its lists, then its tags.
-                if matches!(kind, Kind::Conditional | Kind::IfNoneExist) && plan.predicates == 0 && plan.owners.is_empty() {
+                if matches!(kind, Kind::Conditional | Kind::IfNoneExist)
+                    && plan.predicates == 0
+                    && plan.owners.is_empty()
+                {
                     return Err(fault(R::MalformedQuery));
                 }
                 if kind != Kind::TypeFilter {
@@ -507,9 +510,7 @@ pub(crate) fn shape(name: &str, value: &str, plan: &mut Plan) -> Result<(), Deni
         "_elements" => names(value),
         "_summary" if value == "text" => return Err(fault(R::ParameterDenied)),
         "_summary" => matches!(value, "true" | "data" | "count" | "false"),
-        "_count" => {
-            value.len() <= 6 && value.bytes().all(|byte| byte.is_ascii_digit())
-        }
+        "_count" => value.len() <= 6 && value.bytes().all(|byte| byte.is_ascii_digit()),
         "_total" => matches!(value, "none" | "estimate" | "accurate"),
         "_pretty" => matches!(value, "true" | "false"),
         // Phase 1 saw that it asks for JSON.

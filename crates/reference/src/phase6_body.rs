@@ -128,8 +128,7 @@ impl Interpreter {
         check_whole(&current.value)?;
         let touched = patch.touched();
         let lists = rule.field_lists(scene.target.operation);
-        if !lists.iter().all(|list| touched.iter().all(|path| crate::fields::allows_path(list, path)))
-        {
+        if !lists.iter().all(|list| touched.iter().all(|path| crate::fields::allows_path(list, path))) {
             return Err(stop(Body, R::FieldDenied));
         }
         let version = current.version.ok_or(stop(Body, R::ResponseUnreadable))?;

@@ -97,7 +97,12 @@ impl Interpreter {
         for (entry, one) in entries.iter().zip(&decided) {
             if let Next::Forward(sent) = &one.answer.next {
                 let id = one.answer.resource_id.as_ref();
-                let about = one.answer.resource_type.as_ref().zip(id).map(|(name, id)| format!("{}/{name}/{id}", self.own_base()));
+                let about = one
+                    .answer
+                    .resource_type
+                    .as_ref()
+                    .zip(id)
+                    .map(|(name, id)| format!("{}/{name}/{id}", self.own_base()));
                 forwarded.push(written(entry, sent, about.as_deref()));
             }
             for rule in &one.answer.rules {

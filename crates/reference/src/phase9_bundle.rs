@@ -225,9 +225,9 @@ impl Interpreter {
                 let led = || {
                     entries.iter().zip(&before).any(|(from, kept)| {
                         *kept
-                            && includes.iter().any(|include| {
-                                leads(include, from.resource, entry.resource, &sight.bases)
-                            })
+                            && includes
+                                .iter()
+                                .any(|include| leads(include, from.resource, entry.resource, &sight.bases))
                     })
                 };
                 if is_open

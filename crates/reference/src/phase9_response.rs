@@ -103,12 +103,10 @@ impl Interpreter {
             200..=299 => {}
             _ => return self.unreadable(),
         }
-        let partial = permitted
-            .merged
-            .plan
-            .shape
-            .iter()
-            .any(|(name, value)| name == "_elements" || (name == "_summary" && (value == "true" || value == "count")));
+        let partial =
+            permitted.merged.plan.shape.iter().any(|(name, value)| {
+                name == "_elements" || (name == "_summary" && (value == "true" || value == "count"))
+            });
         let sight = Sight { bases: vec![self.own_base(), base.trim_end_matches('/').to_owned()], partial };
         let asks_async =
             scene.call.header("prefer").is_some_and(|value| crate::phase4_rules::prefers(value, "respond-async"));

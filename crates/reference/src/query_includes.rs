@@ -107,7 +107,8 @@ impl Interpreter {
             }
         }
         // No more than so many are written out.
-        let is_include = |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
+        let is_include =
+            |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
         let mut written = 0;
         plan.client.retain(|pair| {
             written += usize::from(is_include(pair));

@@ -40,8 +40,12 @@ impl Interpreter {
         if !self.has_type(into) {
             return Err(denied);
         }
-        let whole =
-            |one: &&Rule| one.constraints.is_empty() && !self.tags_bind(one) && one.conditions().next().is_none() && self.gives(one, into, Letters::SEARCH);
+        let whole = |one: &&Rule| {
+            one.constraints.is_empty()
+                && !self.tags_bind(one)
+                && one.conditions().next().is_none()
+                && self.gives(one, into, Letters::SEARCH)
+        };
         let open = scene.all.iter().filter(|one| !one.is_patient()).any(|one| whole(&one));
         let bound =
             scene.principal.patient.is_some() && scene.all.iter().filter(|one| one.is_patient()).any(|one| whole(&one));

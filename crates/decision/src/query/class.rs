@@ -79,12 +79,15 @@ pub(crate) fn is_paging(name: &str) -> bool {
 
 /// Whether the upstream would fetch, or expand, what the client names, whoever defines the parameter.
 fn expands(name: &str) -> bool {
-    name.rsplit_once([':', '.']).is_some_and(|(before, last)| matches!(last, "in" | "not-in") && name.as_bytes().get(before.len()) == Some(&b':'))
+    name.rsplit_once([':', '.']).is_some_and(|(before, last)| {
+        matches!(last, "in" | "not-in") && name.as_bytes().get(before.len()) == Some(&b':')
+    })
 }
 
 /// Whether a parameter leaves the search language, whatever modifier it bears.
 pub(crate) fn is_escape(name: &str) -> bool {
-    expands(name) || name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
+    expands(name)
+        || name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
 /// The class of a parameter of a search; the denials are those that no rule could change.

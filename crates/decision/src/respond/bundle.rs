@@ -202,14 +202,16 @@ impl Check<'_, '_> {
             return Ok(());
         }
         // What another rule let in says nothing of the context.
-        let (own, others): (Vec<&Found<'_>>, Vec<_>) = found.iter().filter(|one| one.is_kept()).partition(|one| one.own);
+        let (own, others): (Vec<&Found<'_>>, Vec<_>) =
+            found.iter().filter(|one| one.is_kept()).partition(|one| one.own);
         let mut kept: Vec<String> = own.iter().map(|one| one.name(texts)).collect();
         let others: Vec<String> = others.iter().map(|one| one.name(texts)).collect();
         kept.sort_unstable();
         let mut targets = Vec::new();
         for one in found.iter().filter(|one| one.way == Way::Last) {
             let resource = entries.again(one.resource.range())?;
-            let Some(named) = self.targets(resource).filter(|named| !named.iter().any(|one| others.contains(one))) else {
+            let Some(named) = self.targets(resource).filter(|named| !named.iter().any(|one| others.contains(one)))
+            else {
                 continue;
             };
             let all = sorted(named.clone());

@@ -101,7 +101,8 @@ impl Check<'_, '_> {
     /// The targets of a Provenance, as `Type/id`; none if one of them can never be covered, so that none is looked up in vain.
     pub(super) fn targets(&self, resource: Value<'_>) -> Option<Vec<String>> {
         let own = self.judged.grants.patient.as_deref()?;
-        let reads = |name: &str| self.judged.grants.list.iter().any(|rule| rule.gives(self.engine, name, Letters::READ));
+        let reads =
+            |name: &str| self.judged.grants.list.iter().any(|rule| rule.gives(self.engine, name, Letters::READ));
         let named = |element: Value<'_>| match Reference::read(&element.text("reference")?, &self.bases) {
             Reference::Local { resource_type: "Patient", id, .. } => (id == own).then(|| format!("Patient/{id}")),
             Reference::Local { resource_type, id, .. } if resource_type != PROVENANCE && reads(resource_type) => {

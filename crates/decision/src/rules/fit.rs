@@ -178,8 +178,10 @@ fn members(engine: &Engine, list: &[Rule], several: &Several<'_>, group: Group) 
         let read = Some(if interaction == Some(Interaction::Operation) { Interaction::Read } else { interaction? });
         // A role gives exactly its operations; only for `$everything` it counts as letters too.
         let counts = !rule.is_role() || interaction == Some(Interaction::Operation);
-        (counts && rule.gives_at(place, letters) && (!rule.is_patient() || reaches(standing, read, engine.settings().shared)))
-            .then_some(())
+        (counts
+            && rule.gives_at(place, letters)
+            && (!rule.is_patient() || reaches(standing, read, engine.settings().shared)))
+        .then_some(())
     };
     let names = |rule: &Rule| rule.names(engine, operation);
     let Some(types) = several.types else {

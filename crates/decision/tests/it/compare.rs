@@ -148,8 +148,7 @@ fn look_up(world: &World, store: Store, known: &mut Known, lookups: Vec<Lookup>)
 fn both_respond(world: &World, request: &Request<'_>, grants: &Grants, reply: &Reply) -> Result<Outcome, String> {
     let headers: Vec<Header<'_>> =
         reply.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-    let given =
-        Answer { status: reply.status, headers: &headers, body: &reply.body, upstream_base: ehr::UPSTREAM };
+    let given = Answer { status: reply.status, headers: &headers, body: &reply.body, upstream_base: ehr::UPSTREAM };
     let mut seal = |url: &str| Some(format!("{}?_page=sealed-{}", ehr::BASE, url.len()));
     let engine = respond(&world.engine, request, grants, &given, &mut seal);
     let texts: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -162,7 +161,11 @@ fn both_respond(world: &World, request: &Request<'_>, grants: &Grants, reply: &R
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, engine: &T, reference: &T) -> Result<(), String> {
-    if engine == reference { Ok(()) } else { Err(format!("{what}\n  engine:    {engine:?}\n  reference: {reference:?}")) }
+    if engine == reference {
+        Ok(())
+    } else {
+        Err(format!("{what}\n  engine:    {engine:?}\n  reference: {reference:?}"))
+    }
 }
 
 /// Where the engine has nothing yet, there is nothing to compare.
@@ -172,12 +175,7 @@ fn is_not_built(decision: &Decision<'_>, reference: &reference::Answer) -> bool 
     whole || decision.entries.iter().zip(&reference.entries).any(|(one, other)| is_not_built(one, other))
 }
 
-fn differ(
-    by: &Engine,
-    engine: &Decision<'_>,
-    reference: &reference::Answer,
-    is_entry: bool,
-) -> Result<(), String> {
+fn differ(by: &Engine, engine: &Decision<'_>, reference: &reference::Answer, is_entry: bool) -> Result<(), String> {
     if is_not_built(engine, reference) {
         return Ok(());
     }
@@ -232,7 +230,9 @@ fn obligations(engine: &Decision<'_>) -> Result<(), String> {
     let Action::Forward(upstream) = &engine.action else { return Ok(()) };
     let pairs = pairs(upstream.body.as_deref().filter(|_| !upstream.path.is_empty()).unwrap_or(&upstream.query));
     let all: Vec<(String, String)> = pairs.into_iter().chain(self::pairs(&upstream.query)).collect();
-    let has = |name: &str, value: Option<&str>| all.iter().any(|(known, text)| known == name && value.is_none_or(|value| value == text));
+    let has = |name: &str, value: Option<&str>| {
+        all.iter().any(|(known, text)| known == name && value.is_none_or(|value| value == text))
+    };
     for one in engine.obligations.iter() {
         let done = match one {
             Obligation::AddQuery(name, value) | Obligation::SetQuery(name, value) => has(name, Some(value)),
@@ -241,7 +241,10 @@ fn obligations(engine: &Decision<'_>) -> Result<(), String> {
             }
             Obligation::StripHeader(name) => {
                 // `Prefer` may be set anew after the client's own was left out.
-                let set = engine.obligations.iter().any(|one| matches!(one, Obligation::SetHeader(other, _) if other == name));
+                let set = engine
+                    .obligations
+                    .iter()
+                    .any(|one| matches!(one, Obligation::SetHeader(other, _) if other == name));
                 set || *name == "prefer" || !upstream.headers.iter().any(|(known, _)| known == name)
             }
             _ => true,
@@ -411,9 +414,13 @@ fn entries_differ(found: &Value, expected: &Value) -> Result<(), String> {
         same(&format!("the status of answer {number}"), &status(one), &status(other))?;
         match (one.get("resource"), other.get("resource")) {
             (None, None) => {}
-            (Some(found), Some(expected)) => bodies_differ(found, expected).map_err(|fault| format!("answer {number}: {fault}"))?,
+            (Some(found), Some(expected)) => {
+                bodies_differ(found, expected).map_err(|fault| format!("answer {number}: {fault}"))?
+            }
             (found, expected) => {
-                return Err(format!("the resource of answer {number}\n  engine:    {found:?}\n  reference: {expected:?}"));
+                return Err(format!(
+                    "the resource of answer {number}\n  engine:    {found:?}\n  reference: {expected:?}"
+                ));
             }
         }
     }

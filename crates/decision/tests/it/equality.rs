@@ -118,7 +118,13 @@ impl Run {
 #[test]
 fn property_6_the_engine_decides_as_the_reference_does() {
     let faults = &RUN.faults;
-    assert!(faults.is_empty(), "{} of {} Services:\n{}", faults.len(), SERVICES * u64::from(factor()), faults.join("\n\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of {} Services:\n{}",
+        faults.len(),
+        SERVICES * u64::from(factor()),
+        faults.join("\n\n")
+    );
 }
 
 #[test]
@@ -133,10 +139,30 @@ fn the_cases_permit_deny_and_reach_every_interaction() {
         assert!(open || permits > 0, "no {interaction} was permitted: {}", RUN.told());
     }
     for reason in [
-        "malformed_url", "malformed_query", "malformed_body", "unsupported_media_type", "no_token", "not_in_service",
-        "method_not_allowed", "no_permission", "no_rule", "no_patient_context", "other_patient", "unknown_parameter",
-        "parameter_denied", "chain_denied", "include_denied", "operation_denied", "conditional_denied", "tag_mismatch",
-        "where_false", "label", "not_found", "obligation_unsupported", "entry_denied", "field_denied",
+        "malformed_url",
+        "malformed_query",
+        "malformed_body",
+        "unsupported_media_type",
+        "no_token",
+        "not_in_service",
+        "method_not_allowed",
+        "no_permission",
+        "no_rule",
+        "no_patient_context",
+        "other_patient",
+        "unknown_parameter",
+        "parameter_denied",
+        "chain_denied",
+        "include_denied",
+        "operation_denied",
+        "conditional_denied",
+        "tag_mismatch",
+        "where_false",
+        "label",
+        "not_found",
+        "obligation_unsupported",
+        "entry_denied",
+        "field_denied",
     ] {
         assert!(RUN.reasons.contains_key(reason), "nothing was denied as {reason}: {}", RUN.told());
     }

@@ -29,10 +29,8 @@ const SERVICES: u64 = 3;
 const CASES: u32 = 60;
 
 /// Tries a property in several worlds of FHIR.
-fn in_worlds<S: Strategy>(
-    strategy: impl Fn(&World) -> S,
-    holds: impl Fn(&World, S::Value) -> Result<(), TestCaseError>,
-) where
+fn in_worlds<S: Strategy>(strategy: impl Fn(&World) -> S, holds: impl Fn(&World, S::Value) -> Result<(), TestCaseError>)
+where
     S::Value: Clone,
 {
     let worlds = (0..).map(|number| seed().wrapping_add(number)).map(|seed| (seed, World::of(seed)));
@@ -102,15 +100,20 @@ fn responses(records: &[Record], body: &[u8]) -> String {
 
 /// What a caller gets of that upstream.
 fn given(engine: &Engine, records: &[Record], who: &Who, asked: &Asked) -> Driven {
-    asked_with(who, asked, |request, grants| {
-        let mut serve = |method: &str, target: &str, _: &[(&str, &[u8])], body: &[u8]| {
-            // A search by POST has its type before `_search`.
-            let target = target.replacen("/_search", "", 1);
-            let form = method == "POST" && target.len() > 1;
-            lavish(records, &target, if form { "GET" } else { method }, body)
-        };
-        drive_to(engine, grants, request, &mut serve)
-    }, engine)
+    asked_with(
+        who,
+        asked,
+        |request, grants| {
+            let mut serve = |method: &str, target: &str, _: &[(&str, &[u8])], body: &[u8]| {
+                // A search by POST has its type before `_search`.
+                let target = target.replacen("/_search", "", 1);
+                let form = method == "POST" && target.len() > 1;
+                lavish(records, &target, if form { "GET" } else { method }, body)
+            };
+            drive_to(engine, grants, request, &mut serve)
+        },
+        engine,
+    )
 }
 
 fn asked_with<T>(who: &Who, asked: &Asked, run: impl FnOnce(&Request<'_>, &Grants) -> T, engine: &Engine) -> T {
@@ -163,8 +166,7 @@ fn reading(who: &Who) -> Who {
         let (head, query) = text.split_once('?').map_or((text.as_str(), None), |(head, query)| (head, Some(query)));
         let Some((name, letters)) = head.rsplit_once('.') else { return text.clone() };
         let more = letters.ends_with('s') && !letters.contains('r') && letters.chars().all(|one| "cruds".contains(one));
-        let letters: String =
-            "cruds".chars().filter(|one| letters.contains(*one) || *one == 'r').collect::<String>();
+        let letters: String = "cruds".chars().filter(|one| letters.contains(*one) || *one == 'r').collect::<String>();
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         if more { format!("{name}.{letters}{query}") } else { text.clone() }
     };
@@ -222,7 +224,8 @@ fn may_read(world: &World, who: &Who, kind: &str, id: &str) -> bool {
 /// The types that may come because a kept entry refers to them.
 fn is_shared(world: &World, kind: &str) -> bool {
     let list = &world.service.settings.shared_types;
-    list.as_ref().map_or_else(|| fhir::r4().shared_types().any(|one| one == kind), |list| list.iter().any(|one| **one == *kind))
+    list.as_ref()
+        .map_or_else(|| fhir::r4().shared_types().any(|one| one == kind), |list| list.iter().any(|one| **one == *kind))
 }
 
 fn refers(text: &str, kind: &str, id: &str) -> bool {
@@ -254,8 +257,21 @@ fn property_1_nothing_is_released_that_a_read_of_its_own_would_refuse() {
 
 #[test]
 fn property_1_no_predicate_or_header_adds_a_resource() {
-    let more = select(vec!["code=x", "_tag=a", "focus=Patient/OTHER", "bogus=1", "date=ge2020", "patient=Patient/ME", "_id=OBS-OTHER"]);
-    let headers = select(vec![("x-forwarded-host", "evil"), ("if-none-match", "*"), ("prefer", "return=minimal"), ("accept", "*/*")]);
+    let more = select(vec![
+        "code=x",
+        "_tag=a",
+        "focus=Patient/OTHER",
+        "bogus=1",
+        "date=ge2020",
+        "patient=Patient/ME",
+        "_id=OBS-OTHER",
+    ]);
+    let headers = select(vec![
+        ("x-forwarded-host", "evil"),
+        ("if-none-match", "*"),
+        ("prefer", "return=minimal"),
+        ("accept", "*/*"),
+    ]);
     in_worlds(
         move |world| (world.callers(), request::search(), more.clone(), headers.clone()),
         |world, (who, asked, more, (name, value))| {
@@ -301,11 +317,15 @@ fn property_2_less_in_a_token_never_gives_more() {
         |world| (world.callers(), request::asks(&world.records), 0..4_usize),
         |world, (who, asked, which)| {
             let Some(fewer) = less(&who, which) else { return Ok(()) };
-            let negates = world.service.roles.iter().filter(|role| who.roles.contains(&role.id)).any(|role| {
-                role.condition.as_ref().is_some_and(|text| text.contains("NOT") || text.contains("!="))
-            });
+            let negates =
+                world.service.roles.iter().filter(|role| who.roles.contains(&role.id)).any(|role| {
+                    role.condition.as_ref().is_some_and(|text| text.contains("NOT") || text.contains("!="))
+                });
             // A count that one rule may tell is refused to two that are not one search; and `reject` tells more to fewer.
-            let counts = asked.query.iter().any(|one| ["_total", "_summary=count", "_count=0"].iter().any(|part| one.contains(part)));
+            let counts = asked
+                .query
+                .iter()
+                .any(|one| ["_total", "_summary=count", "_count=0"].iter().any(|part| one.contains(part)));
             let rejects = world.spec.settings.iter().any(|one| one.ends_with("=reject"));
             if negates || counts || rejects {
                 return Ok(());
@@ -393,7 +413,12 @@ fn property_5_neither_verdict_nor_answer_depends_on_how_lenient_the_upstream_is(
             let texts = || world.records.iter().map(|one| one.text.as_str());
             let of = |mind: Mind| {
                 let mut server = Server::new(texts(), ehr::UPSTREAM, mind);
-                asked_with(&who, &asked, |request, grants| drive(&world.engine, grants, request, &mut server), &world.engine)
+                asked_with(
+                    &who,
+                    &asked,
+                    |request, grants| drive(&world.engine, grants, request, &mut server),
+                    &world.engine,
+                )
             };
             let (honest, hostile) = (of(Mind::HONEST), of(Mind::HOSTILE));
             prop_assert_eq!(&honest.decision, &hostile.decision);
@@ -402,7 +427,10 @@ fn property_5_neither_verdict_nor_answer_depends_on_how_lenient_the_upstream_is(
             let reader = reading(&who);
             for (kind, id) in hostile.difference(&honest) {
                 let beside = is_shared(world, kind);
-                prop_assert!(beside || !who.roles.is_empty() || who.basic.is_some() || may_read(world, &reader, kind, id), "{kind}/{id}");
+                prop_assert!(
+                    beside || !who.roles.is_empty() || who.basic.is_some() || may_read(world, &reader, kind, id),
+                    "{kind}/{id}"
+                );
             }
             Ok(())
         },
@@ -455,7 +483,19 @@ fn property_8_the_source_names_no_lock_no_clock_and_no_input() {
             }
             files += 1;
             let text = std::fs::read_to_string(&path).unwrap();
-            for word in ["std::fs", "std::net", "std::io", "std::env", "std::thread", "std::process", "std::time", "Mutex", "RwLock", "Condvar", "static mut"] {
+            for word in [
+                "std::fs",
+                "std::net",
+                "std::io",
+                "std::env",
+                "std::thread",
+                "std::process",
+                "std::time",
+                "Mutex",
+                "RwLock",
+                "Condvar",
+                "static mut",
+            ] {
                 assert!(!text.contains(word), "{} names {word}", path.display());
             }
         }

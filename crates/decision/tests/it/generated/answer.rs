@@ -84,7 +84,12 @@ pub(crate) fn given() -> impl Strategy<Value = Given> {
         Just(Damage::Spaces),
     ];
     let damage = prop_oneof![9 => Just(Vec::new()), 1 => vec(damage, 1..3)];
-    (status, picks, flavour, damage).prop_map(|(status, picks, flavour, damage)| Given { status, picks, flavour, damage })
+    (status, picks, flavour, damage).prop_map(|(status, picks, flavour, damage)| Given {
+        status,
+        picks,
+        flavour,
+        damage,
+    })
 }
 
 impl Given {
@@ -117,15 +122,17 @@ impl Given {
         let stored = |id: &str| records.iter().find(|one| one.kind == kind && one.id == id).map(|one| one.text.clone());
         let any = || self.picks.first().map_or_else(|| outcome.clone(), |(at, _)| at.get(records).text.clone());
         let instance = || id.and_then(stored).unwrap_or_else(any);
-        let is_result = matches!(
-            decision.interaction,
-            Some(I::SearchType | I::SearchSystem | I::SearchCompartment | I::Operation)
-        );
+        let is_result =
+            matches!(decision.interaction, Some(I::SearchType | I::SearchSystem | I::SearchCompartment | I::Operation));
         match decision.interaction {
-            _ if self.flavour == Flavour::Other => (200, if is_result { any() } else { self.results("searchset", records, kind) }),
+            _ if self.flavour == Flavour::Other => {
+                (200, if is_result { any() } else { self.results("searchset", records, kind) })
+            }
             Some(I::Read | I::Vread) => (200, instance()),
             Some(I::HistoryInstance | I::HistoryType | I::HistorySystem) => (200, self.history(records, kind, id)),
-            Some(I::SearchType | I::SearchSystem | I::SearchCompartment) => (200, self.results("searchset", records, kind)),
+            Some(I::SearchType | I::SearchSystem | I::SearchCompartment) => {
+                (200, self.results("searchset", records, kind))
+            }
             Some(I::Operation) if self.picks.len() > 3 => (200, self.parameters(records)),
             Some(I::Operation) => (200, self.results("searchset", records, kind)),
             Some(I::Create) => (201, with_id(asked, "NEW")),
@@ -142,12 +149,17 @@ impl Given {
     /// Some of what is stored, mostly of the type that was asked for.
     fn results(&self, kind: &str, records: &[Record], wanted: &str) -> String {
         let of_type: Vec<&Record> = records.iter().filter(|one| one.kind == wanted).collect();
-        let entries: Vec<String> = self.picks.iter().map(|(at, mode)| {
-            let record = if *mode == "match" && !of_type.is_empty() { *at.get(&of_type) } else { at.get(records) };
-            let search = if mode.is_empty() { String::new() } else { format!(r#","search":{{"mode":"{mode}","score":1}}"#) };
-            let base = if *mode == "include" { "https://evil.example/x" } else { ehr::UPSTREAM };
-            format!(r#"{{"fullUrl":"{base}/{}/{}","resource":{}{search}}}"#, record.kind, record.id, record.text)
-        }).collect();
+        let entries: Vec<String> = self
+            .picks
+            .iter()
+            .map(|(at, mode)| {
+                let record = if *mode == "match" && !of_type.is_empty() { *at.get(&of_type) } else { at.get(records) };
+                let search =
+                    if mode.is_empty() { String::new() } else { format!(r#","search":{{"mode":"{mode}","score":1}}"#) };
+                let base = if *mode == "include" { "https://evil.example/x" } else { ehr::UPSTREAM };
+                format!(r#"{{"fullUrl":"{base}/{}/{}","resource":{}{search}}}"#, record.kind, record.id, record.text)
+            })
+            .collect();
         format!(
             r#"{{"resourceType":"Bundle","id":"b1","type":"{kind}","total":{},"link":[{{"relation":"self","url":"{base}/secret"}},{{"relation":"next","url":"{base}?_getpages=1"}}],"entry":[{}]}}"#,
             entries.len(),
@@ -157,7 +169,8 @@ impl Given {
     }
 
     fn history(&self, records: &[Record], kind: &str, id: Option<&str>) -> String {
-        let of_it: Vec<&Record> = records.iter().filter(|one| one.kind == kind && id.is_none_or(|id| one.id == id)).collect();
+        let of_it: Vec<&Record> =
+            records.iter().filter(|one| one.kind == kind && id.is_none_or(|id| one.id == id)).collect();
         let entries: Vec<String> = self.picks.iter().enumerate().map(|(number, (at, mode))| {
             let record = if *mode != "include" && !of_it.is_empty() { *at.get(&of_it) } else { at.get(records) };
             let url = format!("{}/{}", record.kind, record.id);
@@ -168,20 +181,28 @@ impl Given {
             let text = if number == 0 { record.text.clone() } else { record.text.replace("Patient/OTHER", "Patient/ME") };
             format!(r#"{{"fullUrl":"{base}/{url}","resource":{text},"request":{{"method":"PUT","url":"{url}"}},"response":{{"status":"200"}}}}"#)
         }).collect();
-        format!(r#"{{"resourceType":"Bundle","id":"h1","type":"history","total":{},"entry":[{}]}}"#, entries.len(), entries.join(","))
+        format!(
+            r#"{{"resourceType":"Bundle","id":"h1","type":"history","total":{},"entry":[{}]}}"#,
+            entries.len(),
+            entries.join(",")
+        )
     }
 
     fn parameters(&self, records: &[Record]) -> String {
-        let parts: Vec<String> = self.picks.iter().map(|(at, mode)| {
-            let record = at.get(records);
-            if mode.is_empty() {
-                format!(r#"{{"name":"more","part":[{{"name":"x","resource":{}}}]}}"#, record.text)
-            } else if *mode == "outcome" {
-                format!(r#"{{"name":"who","valueReference":{{"reference":"{}/{}"}}}}"#, record.kind, record.id)
-            } else {
-                format!(r#"{{"name":"return","resource":{}}}"#, record.text)
-            }
-        }).collect();
+        let parts: Vec<String> = self
+            .picks
+            .iter()
+            .map(|(at, mode)| {
+                let record = at.get(records);
+                if mode.is_empty() {
+                    format!(r#"{{"name":"more","part":[{{"name":"x","resource":{}}}]}}"#, record.text)
+                } else if *mode == "outcome" {
+                    format!(r#"{{"name":"who","valueReference":{{"reference":"{}/{}"}}}}"#, record.kind, record.id)
+                } else {
+                    format!(r#"{{"name":"return","resource":{}}}"#, record.text)
+                }
+            })
+            .collect();
         format!(r#"{{"resourceType":"Parameters","parameter":[{}]}}"#, parts.join(","))
     }
 
@@ -200,7 +221,9 @@ impl Given {
             let stored = records.iter().find(|one| one.kind == name && one.id == id).map(|one| one.text.clone());
             let body = match (entry["request"]["method"].as_str(), stored) {
                 (Some("GET"), Some(text)) if !path.contains('_') && !path.contains('$') => text,
-                (Some("GET"), _) if path.contains("_history") => self.history(records, name, Some(id).filter(|id| !id.is_empty())),
+                (Some("GET"), _) if path.contains("_history") => {
+                    self.history(records, name, Some(id).filter(|id| !id.is_empty()))
+                }
                 (Some("GET"), None) if id.is_empty() || path.contains('$') => self.results("searchset", records, name),
                 (Some("GET"), _) => self.picks.first().map(|(at, _)| at.get(records).text.clone()).unwrap_or_default(),
                 (Some("DELETE"), _) => String::new(),
@@ -212,7 +235,9 @@ impl Given {
                 _ => "200 OK",
             };
             let resource = if body.is_empty() { String::new() } else { format!("\"resource\":{body},") };
-            format!(r#"{{{resource}"response":{{"status":"{status}","location":"Observation/NEW/_history/1","etag":"W/\"7\"","outcome":{{"resourceType":"OperationOutcome","text":"secret"}}}}}}"#)
+            format!(
+                r#"{{{resource}"response":{{"status":"{status}","location":"Observation/NEW/_history/1","etag":"W/\"7\"","outcome":{{"resourceType":"OperationOutcome","text":"secret"}}}}}}"#
+            )
         };
         let entries: Vec<String> = forwarded.iter().enumerate().map(of).collect();
         format!(r#"{{"resourceType":"Bundle","id":"secret","type":"{kind}-response","entry":[{}]}}"#, entries.join(","))

@@ -73,9 +73,7 @@ pub(crate) fn patch() -> impl Strategy<Value = (&'static str, String)> {
         json!({"path": "/status"}),
     ]);
     let json_patch = vec(step, 0..4).prop_map(|list| ("application/json-patch+json", Value::from(list).to_string()));
-    let part = |kind: &str, path: &str, value: Value| {
-        json!({"name": "operation", "part": [{"name": "type", "valueCode": kind}, {"name": "path", "valueString": path}, value]})
-    };
+    let part = |kind: &str, path: &str, value: Value| json!({"name": "operation", "part": [{"name": "type", "valueCode": kind}, {"name": "path", "valueString": path}, value]});
     let string = |text: &str| json!({"name": "value", "valueCode": text});
     let operations = select(vec![
         part("replace", "Observation.status", string("amended")),

@@ -111,8 +111,9 @@ fn scope(kinds: Vec<&'static str>) -> impl Strategy<Value = String> {
     ]);
     let of_one = (select(CONTEXTS.to_vec()), select(kinds), letters())
         .prop_map(|(context, kind, letters)| format!("{context}/{kind}.{letters}"));
-    let with_part = (select(CONTEXTS.to_vec()), select(vec!["Observation", "Observation", "Condition"]), letters(), granular)
-        .prop_map(|(context, kind, letters, part)| format!("{context}/{kind}.{letters}{part}"));
+    let with_part =
+        (select(CONTEXTS.to_vec()), select(vec!["Observation", "Observation", "Condition"]), letters(), granular)
+            .prop_map(|(context, kind, letters, part)| format!("{context}/{kind}.{letters}{part}"));
     prop_oneof![5 => broad, 5 => of_one, 2 => with_part]
 }
 
@@ -180,8 +181,16 @@ fn clearance() -> impl Strategy<Value = Option<String>> {
 pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) -> impl Strategy<Value = Who> {
     // Mostly one that gives something to most requests, and what narrows or widens it beside.
     let broad = select(vec![
-        "patient/*.cruds", "patient/*.cruds", "patient/*.rs", "user/*.cruds", "user/*.cruds", "user/*.cruds",
-        "system/*.cruds", "system/*.cruds", "system/*.cruds", "user/*.rs",
+        "patient/*.cruds",
+        "patient/*.cruds",
+        "patient/*.rs",
+        "user/*.cruds",
+        "user/*.cruds",
+        "user/*.cruds",
+        "system/*.cruds",
+        "system/*.cruds",
+        "system/*.cruds",
+        "user/*.rs",
     ]);
     let beside = vec(prop_oneof![12 => scope(kinds.clone()), 1 => word()], 0..2);
     let wide = (broad, beside).prop_map(|(broad, mut beside)| {
@@ -191,11 +200,26 @@ pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) 
     let any = vec(prop_oneof![12 => scope(kinds), 2 => word()], 0..4);
     let scopes = prop_oneof![12 => wide, 1 => any];
     // Scopes or roles: beside scopes roles only bound.
-    let sources = select(vec![(true, false), (true, false), (true, false), (true, false), (true, false), (true, false), (true, false), (true, false),
-        (true, false), (true, false), (true, false), (true, false), (false, true), (false, true), (true, true)]);
-    let accounts =
-        prop_oneof![30 => Just("owner"), 1 => select(vec!["partner", "partner", "lab", "writer", "searcher", "stranger", "-"])];
-    let kind = select(vec![TokenKind::Key, TokenKind::Key, TokenKind::User, TokenKind::AssumedRole, TokenKind::Foreign]);
+    let sources = select(vec![
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (true, false),
+        (false, true),
+        (false, true),
+        (true, true),
+    ]);
+    let accounts = prop_oneof![30 => Just("owner"), 1 => select(vec!["partner", "partner", "lab", "writer", "searcher", "stranger", "-"])];
+    let kind =
+        select(vec![TokenKind::Key, TokenKind::Key, TokenKind::User, TokenKind::AssumedRole, TokenKind::Foreign]);
     let person = prop::bool::weighted(0.08);
     let trusted = prop::bool::weighted(0.97);
     let weight = if basic { 0.15 } else { 0.01 };
@@ -210,11 +234,16 @@ pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) 
         (scopes, roles(known), accounts, patient(), kind),
         (person, trusted, tags(), clearance(), basic, refused, alone, sources),
     )
-        .prop_map(|((scopes, roles, account, patient, kind), (is_person, is_trusted, tags, clearance, basic, refused, alone, (by_scope, by_role)))| {
-            let scopes = if by_scope { scopes } else { Vec::new() };
-            let roles = if by_role { roles } else { Vec::new() };
-            // Basic credentials by themselves: no token beside them.
-            let refused = if basic.is_some() && alone && refused.is_none() { Some(None) } else { refused };
-            Who { scopes, roles, account, patient, kind, is_person, is_trusted, tags, clearance, basic, refused }
-        })
+        .prop_map(
+            |(
+                (scopes, roles, account, patient, kind),
+                (is_person, is_trusted, tags, clearance, basic, refused, alone, (by_scope, by_role)),
+            )| {
+                let scopes = if by_scope { scopes } else { Vec::new() };
+                let roles = if by_role { roles } else { Vec::new() };
+                // Basic credentials by themselves: no token beside them.
+                let refused = if basic.is_some() && alone && refused.is_none() { Some(None) } else { refused };
+                Who { scopes, roles, account, patient, kind, is_person, is_trusted, tags, clearance, basic, refused }
+            },
+        )
 }

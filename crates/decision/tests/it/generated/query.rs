@@ -28,7 +28,8 @@ fn owner_value() -> impl Strategy<Value = &'static str> {
 
 /// A predicate that FHIR defines for the type.
 fn predicate(kind: &'static str) -> BoxedStrategy<String> {
-    let own: Vec<(&str, String)> = fhir::r4().parameters(kind).map(|one| (one.name, format!("{:?}", one.kind))).collect();
+    let own: Vec<(&str, String)> =
+        fhir::r4().parameters(kind).map(|one| (one.name, format!("{:?}", one.kind))).collect();
     let common = select(vec![
         "_id=OBS-ME",
         "_id=ME",

@@ -9,9 +9,6 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 use testkit::{ehr, records};
 
-
-
-
 /// One stored resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
@@ -114,8 +111,11 @@ fn meta() -> impl Strategy<Value = Option<Value>> {
         json!({"system": "http://example.org/workflow", "code": "cardio"}),
     ]);
     let label = select(vec!["U", "L", "N", "N", "R", "V", "X"]).prop_flat_map(|code| {
-        select(vec!["http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality"])
-            .prop_map(move |system| json!({"system": system, "code": code}))
+        select(vec![
+            "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+            "http://hl7.org/fhir/v3/Confidentiality",
+        ])
+        .prop_map(move |system| json!({"system": system, "code": code}))
     });
     let tags = vec(prop_oneof![6 => tag, 1 => odd], 0..3);
     let labels = vec(label, 0..2);

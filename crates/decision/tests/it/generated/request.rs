@@ -245,8 +245,9 @@ fn instance(records: &[Record]) -> impl Strategy<Value = (String, String)> + use
     let observations: Vec<(String, String)> = known.iter().filter(|(kind, _)| kind == "Observation").cloned().collect();
     let patients = vec![("Patient", "ME"), ("Patient", "ME"), ("Patient", "OTHER"), ("Patient", "THIRD")];
     let patients = select(patients).prop_map(|(kind, id)| (kind.to_owned(), id.to_owned()));
-    let odd = (select(types()), select(vec!["NOBODY", "ME", "OBS-ME", "a b", "ü", "a%2Fb", "x;y", "..", "_history", "$x"]))
-        .prop_map(|(kind, id)| (kind.to_owned(), id.to_owned()));
+    let odd =
+        (select(types()), select(vec!["NOBODY", "ME", "OBS-ME", "a b", "ü", "a%2Fb", "x;y", "..", "_history", "$x"]))
+            .prop_map(|(kind, id)| (kind.to_owned(), id.to_owned()));
     prop_oneof![8 => select(known), 12 => select(observations), 4 => patients, 1 => odd]
 }
 
@@ -264,17 +265,19 @@ fn several_types() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn reads(records: &[Record]) -> BoxedStrategy<Asked> {
-    let read = (instance(records), query::few()).prop_map(|((kind, id), query)| Asked::new("GET", format!("/{kind}/{id}")).query(query));
-    let vread = (instance(records), version(), query::few())
-        .prop_map(|((kind, id), version, query)| Asked::new("GET", format!("/{kind}/{id}/_history/{version}")).query(query));
+    let read = (instance(records), query::few())
+        .prop_map(|((kind, id), query)| Asked::new("GET", format!("/{kind}/{id}")).query(query));
+    let vread = (instance(records), version(), query::few()).prop_map(|((kind, id), version, query)| {
+        Asked::new("GET", format!("/{kind}/{id}/_history/{version}")).query(query)
+    });
     let history = (instance(records), query::few())
         .prop_map(|((kind, id), query)| Asked::new("GET", format!("/{kind}/{id}/_history")).query(query));
-    let of_type = (kind(), query::few()).prop_map(|(kind, query)| Asked::new("GET", format!("/{kind}/_history")).query(query));
-    let of_system =
-        (several_types(), query::few()).prop_map(|(mut query, more)| {
-            query.extend(more);
-            Asked::new("GET", "/_history").query(query)
-        });
+    let of_type =
+        (kind(), query::few()).prop_map(|(kind, query)| Asked::new("GET", format!("/{kind}/_history")).query(query));
+    let of_system = (several_types(), query::few()).prop_map(|(mut query, more)| {
+        query.extend(more);
+        Asked::new("GET", "/_history").query(query)
+    });
     prop_oneof![4 => read, 2 => vread, 2 => history, 1 => of_type, 1 => of_system].boxed()
 }
 
@@ -287,27 +290,34 @@ fn form(query: Vec<String>, split: usize, path: String) -> Asked {
 pub(crate) fn search() -> BoxedStrategy<Asked> {
     let kinds = prop_oneof![4 => Just("Observation"), 6 => select(types())];
     kinds
-        .prop_flat_map(|kind| query::parameters(kind).prop_map(move |query| Asked::new("GET", format!("/{kind}")).query(query)))
+        .prop_flat_map(|kind| {
+            query::parameters(kind).prop_map(move |query| Asked::new("GET", format!("/{kind}")).query(query))
+        })
         .boxed()
 }
 
 fn searches(records: &[Record]) -> BoxedStrategy<Asked> {
-    let by_post = (search(), 0..5_usize).prop_map(|(one, split)| form(one.query, split, format!("{}/_search", one.path)));
+    let by_post =
+        (search(), 0..5_usize).prop_map(|(one, split)| form(one.query, split, format!("{}/_search", one.path)));
     let patient = select(vec!["ME", "ME", "ME", "ME", "ME", "ME", "OTHER", "NOBODY"]);
-    let compartment = (search(), patient.clone()).prop_map(|(one, id)| Asked { path: format!("/Patient/{id}{}", one.path), ..one });
+    let compartment =
+        (search(), patient.clone()).prop_map(|(one, id)| Asked { path: format!("/Patient/{id}{}", one.path), ..one });
     let compartment_post = (search(), patient.clone(), 0..5_usize)
         .prop_map(|(one, id, split)| form(one.query, split, format!("/Patient/{id}{}/_search", one.path)));
     let of_all = (patient, several_types(), query::parameters("Observation")).prop_map(|(id, mut query, more)| {
         query.extend(more);
         Asked::new("GET", format!("/Patient/{id}/*")).query(query)
     });
-    let other = (instance(records), search()).prop_map(|((kind, id), one)| Asked { path: format!("/{kind}/{id}{}", one.path), ..one });
+    let other = (instance(records), search())
+        .prop_map(|((kind, id), one)| Asked { path: format!("/{kind}/{id}{}", one.path), ..one });
     let mut of_system = Vec::new();
     for by_post in [false, true] {
-        let system = (several_types(), query::parameters("Observation"), 0..5_usize).prop_map(move |(mut query, more, split)| {
-            query.extend(more);
-            if by_post { form(query, split, "/_search".to_owned()) } else { Asked::new("GET", "/").query(query) }
-        });
+        let system = (several_types(), query::parameters("Observation"), 0..5_usize).prop_map(
+            move |(mut query, more, split)| {
+                query.extend(more);
+                if by_post { form(query, split, "/_search".to_owned()) } else { Asked::new("GET", "/").query(query) }
+            },
+        );
         of_system.push(system.boxed());
     }
     let system = proptest::strategy::Union::new(of_system);
@@ -322,9 +332,8 @@ fn operations(records: &[Record]) -> BoxedStrategy<Asked> {
         }
         Asked::new("GET", format!("/Patient/{id}/$everything")).query(query)
     });
-    let of_encounter = (instance(records), query::few()).prop_map(|((_, id), query)| {
-        Asked::new("GET", format!("/Encounter/{id}/$everything")).query(query)
-    });
+    let of_encounter = (instance(records), query::few())
+        .prop_map(|((_, id), query)| Asked::new("GET", format!("/Encounter/{id}/$everything")).query(query));
     let paths = select(vec![
         ("GET", "/Patient/$everything"),
         ("GET", "/Observation/$lastn"),
@@ -348,7 +357,8 @@ fn operations(records: &[Record]) -> BoxedStrategy<Asked> {
         "/Composition/K1/$document",
         "/Patient/ME/$everything",
     ]);
-    let post = (posts, query::few(), bodies::parameters()).prop_map(|(path, query, text)| Asked::new("POST", path).query(query).json(text));
+    let post = (posts, query::few(), bodies::parameters())
+        .prop_map(|(path, query, text)| Asked::new("POST", path).query(query).json(text));
     let filters = select(vec![
         "_typeFilter=Observation%3Fcategory%3Dlaboratory",
         "_typeFilter=Observation%3Fpatient%3DME",
@@ -364,28 +374,40 @@ fn operations(records: &[Record]) -> BoxedStrategy<Asked> {
     ])
     .prop_map(str::to_owned);
     let levels = select(vec!["/$export", "/Patient/$export", "/Group/G1/$export", "/Group/G-ME/$export"]);
-    let export = (levels, several_types(), vec(filters, 0..3), any::<bool>()).prop_map(|(path, mut query, more, prefer)| {
-        query.extend(more);
-        let mut asked = Asked::new("GET", path).query(query);
-        if prefer {
-            asked.headers.push(("prefer".to_owned(), "respond-async".to_owned()));
-        }
-        asked
-    });
+    let export =
+        (levels, several_types(), vec(filters, 0..3), any::<bool>()).prop_map(|(path, mut query, more, prefer)| {
+            query.extend(more);
+            let mut asked = Asked::new("GET", path).query(query);
+            if prefer {
+                asked.headers.push(("prefer".to_owned(), "respond-async".to_owned()));
+            }
+            asked
+        });
     prop_oneof![6 => everything, 2 => of_encounter, 4 => get, 3 => post, 2 => export].boxed()
 }
 
 fn writes(records: &[Record]) -> BoxedStrategy<Asked> {
-    let create = (bodies::new_resource(), query::few()).prop_map(|((kind, text), query)| {
-        Asked::new("POST", format!("/{kind}")).query(query).json(text)
-    });
-    let none_exist = select(vec!["identifier=urn:mrn|x", "code=x&patient=ME", "patient=OTHER", "", "_count=5", "patient.name=x&code=y", "bogus=1"]);
+    let create = (bodies::new_resource(), query::few())
+        .prop_map(|((kind, text), query)| Asked::new("POST", format!("/{kind}")).query(query).json(text));
+    let none_exist = select(vec![
+        "identifier=urn:mrn|x",
+        "code=x&patient=ME",
+        "patient=OTHER",
+        "",
+        "_count=5",
+        "patient.name=x&code=y",
+        "bogus=1",
+    ]);
     let conditional_create = (bodies::new_resource(), none_exist).prop_map(|((kind, text), query)| {
         let mut asked = Asked::new("POST", format!("/{kind}")).json(text);
         asked.headers.push(("if-none-exist".to_owned(), query.to_owned()));
         asked
     });
-    let update = (bodies::next_version(records.to_vec()), query::few(), prop::option::weighted(0.2, select(vec!["W/\"1\"", "W/\"2\"", "*"])))
+    let update = (
+        bodies::next_version(records.to_vec()),
+        query::few(),
+        prop::option::weighted(0.2, select(vec!["W/\"1\"", "W/\"2\"", "*"])),
+    )
         .prop_map(|((kind, id, text), query, version)| {
             let mut asked = Asked::new("PUT", format!("/{kind}/{id}")).query(query).json(text);
             asked.headers.extend(version.map(|version| ("if-match".to_owned(), version.to_owned())));
@@ -400,15 +422,18 @@ fn writes(records: &[Record]) -> BoxedStrategy<Asked> {
     let patch = (instance(records), bodies::patch(), query::few()).prop_map(|((kind, id), (media, text), query)| {
         Asked::new("PATCH", format!("/{kind}/{id}")).query(query).body(media, text)
     });
-    let delete = (instance(records), query::few()).prop_map(|((kind, id), query)| Asked::new("DELETE", format!("/{kind}/{id}")).query(query));
-    let conditional = (search(), bodies::next_version(records.to_vec()), bodies::patch(), 0..3_u8).prop_map(|(one, (_, _, text), (media, patch), how)| {
-        let one = Asked { method: ["PUT", "PATCH", "DELETE"][usize::from(how)], ..one };
-        match how {
-            0 => one.json(text),
-            1 => one.body(media, patch),
-            _ => one,
-        }
-    });
+    let delete = (instance(records), query::few())
+        .prop_map(|((kind, id), query)| Asked::new("DELETE", format!("/{kind}/{id}")).query(query));
+    let conditional = (search(), bodies::next_version(records.to_vec()), bodies::patch(), 0..3_u8).prop_map(
+        |(one, (_, _, text), (media, patch), how)| {
+            let one = Asked { method: ["PUT", "PATCH", "DELETE"][usize::from(how)], ..one };
+            match how {
+                0 => one.json(text),
+                1 => one.body(media, patch),
+                _ => one,
+            }
+        },
+    );
     prop_oneof![4 => create, 2 => conditional_create, 4 => update, 1 => elsewhere, 1 => fresh, 3 => patch, 3 => delete, 2 => conditional].boxed()
 }
 
@@ -427,7 +452,22 @@ fn batch(records: &[Record]) -> BoxedStrategy<Asked> {
         Some("https://evil.example/fhir/Patient/ME"),
         Some("Observation/OBS-ME"),
     ]);
-    let oddity = select(vec!["", "", "", "", "", "", "ifNoneMatch", "ifModifiedSince", "no request", "nested", "no method", "HEAD", "slash", "bogus"]);
+    let oddity = select(vec![
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "ifNoneMatch",
+        "ifModifiedSince",
+        "no request",
+        "nested",
+        "no method",
+        "HEAD",
+        "slash",
+        "bogus",
+    ]);
     let entry = (single(records), full, oddity).prop_map(|(one, full, oddity)| {
         let mut entry = one.entry();
         if let Some(url) = full {
@@ -460,7 +500,8 @@ fn batch(records: &[Record]) -> BoxedStrategy<Asked> {
 }
 
 fn damaged(one: BoxedStrategy<Asked>) -> BoxedStrategy<Asked> {
-    let methods = prop::option::weighted(0.02, select(vec!["HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "get", "PATCH", "POST"]));
+    let methods =
+        prop::option::weighted(0.02, select(vec!["HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "get", "PATCH", "POST"]));
     (one, damage(), methods)
         .prop_map(|(one, damage, method)| {
             let method = match method {
@@ -499,7 +540,9 @@ pub(crate) fn instances(records: &[Record]) -> BoxedStrategy<Asked> {
 pub(crate) fn plain() -> BoxedStrategy<Asked> {
     let ids = select(vec!["cardio", "partners", "out", "1", "NOBODY", "a b", "x;y"]);
     let collections = select(vec!["accounts", "patient", "diagnostic", "cluster", "nothing"]);
-    let parameters = select(vec!["page=1", "size=2", "email=x", "identifier=y", "ward=z", "bogus=1", "status=final", "a[]=1"]).prop_map(str::to_owned);
+    let parameters =
+        select(vec!["page=1", "size=2", "email=x", "identifier=y", "ward=z", "bogus=1", "status=final", "a[]=1"])
+            .prop_map(str::to_owned);
     let bodies = select(vec![
         r#"{"status":"final"}"#,
         r#"{"status":"draft","metadata":{"a":1}}"#,

@@ -107,8 +107,10 @@ fn condition() -> impl Strategy<Value = Option<String>> {
         "$request:_count = 5",
         "$request:subject.reference = \"Patient/ME\"",
     ]);
-    let not = (atom.clone(), any::<bool>()).prop_map(|(one, not)| if not { format!("NOT ({one})") } else { one.to_owned() });
-    let all = vec(not, 1..4).prop_flat_map(|parts| select(vec![" AND ", " OR "]).prop_map(move |word| parts.join(word)));
+    let not =
+        (atom.clone(), any::<bool>()).prop_map(|(one, not)| if not { format!("NOT ({one})") } else { one.to_owned() });
+    let all =
+        vec(not, 1..4).prop_flat_map(|parts| select(vec![" AND ", " OR "]).prop_map(move |word| parts.join(word)));
     prop::option::weighted(0.4, all)
 }
 
@@ -149,7 +151,12 @@ pub(crate) fn spec(kind: ServiceKind) -> impl Strategy<Value = Spec> {
         0..3,
     );
     let tagged = vec(
-        (0..60_usize, select(vec!["dept", "team"]), select(vec!["cardio", "red"]), select(vec![None, None, Some("partner")])),
+        (
+            0..60_usize,
+            select(vec!["dept", "team"]),
+            select(vec!["cardio", "red"]),
+            select(vec![None, None, Some("partner")]),
+        ),
         0..8,
     );
     let access = vec((0..60_usize, any::<bool>(), select(vec!["partner", "owner"])), 0..4);
@@ -231,7 +238,12 @@ impl Spec {
             let tag = Tag { key: (*key).into(), values: vec![(*value).into()] };
             let created_by = account.map(ehr::account);
             let tags = vec![tag];
-            service.tagged.push(TaggedResource { resource_type: kind.as_str().into(), id: id.as_str().into(), tags, created_by });
+            service.tagged.push(TaggedResource {
+                resource_type: kind.as_str().into(),
+                id: id.as_str().into(),
+                tags,
+                created_by,
+            });
         }
         for (index, one, account) in &self.access {
             let (kind, id) = &ids[index % ids.len()];
@@ -250,8 +262,11 @@ impl Spec {
             return;
         }
         let paths = service.document["paths"].as_object_mut().unwrap();
-        let general: Vec<(String, Value)> =
-            paths.iter().filter(|(path, _)| path.starts_with("/{type}")).map(|(path, item)| (path.clone(), item.clone())).collect();
+        let general: Vec<(String, Value)> = paths
+            .iter()
+            .filter(|(path, _)| path.starts_with("/{type}"))
+            .map(|(path, item)| (path.clone(), item.clone()))
+            .collect();
         for (path, mut item) in general {
             if self.document == Document::Listed {
                 for operation in item.as_object_mut().unwrap().values_mut() {
