@@ -253,7 +253,8 @@ impl Interpreter {
         if !scene.call.capabilities.check_response && !self.needs_no_check(&scene, &permits, &merged) {
             return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
         }
-        if !scene.call.capabilities.rewrite && self.is_rewritten(&scene, &sent) {
+        let tied = permits.iter().any(|one| one.written.if_match.is_some() || one.written.if_none_match);
+        if !scene.call.capabilities.rewrite && (tied || self.is_rewritten(&scene, &sent)) {
             return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
         }
         let mut answer = base(Verdict::Permit, Phase::Tags, Some(&scene.target));

@@ -20,7 +20,9 @@ impl Interpreter {
             return self.plain_tags(scene, rule);
         }
         let (name, id) = (scene.target.instance_type.as_deref().unwrap_or_default(), scene.target.id.as_deref());
-        if let Some(id) = id
+        // The Patient of a compartment's URL is not what is asked for.
+        let compartment = scene.target.interaction == Some(policy::operation::Interaction::SearchCompartment);
+        if let Some(id) = id.filter(|_| !compartment)
             && self.registry_refuses(scene, rule, name, id)
         {
             return Err(deny(Tags, R::TagMismatch));

@@ -126,7 +126,9 @@ impl Interpreter {
         if !is_match && !permitted.merged.plan.includes.iter().any(leads) {
             return None;
         }
-        let covers = self.is_covered(scene, resource, letters, is_match, sight);
+        // A role that names a chart gives none of what is in it: that is by letters (D10).
+        let named = is_match && scene.target.interaction != Some(I::Operation);
+        let covers = self.is_covered(scene, resource, letters, named, sight);
         Some(Entry { value, resource, is_match, covers })
     }
 

@@ -110,7 +110,13 @@ impl Interpreter {
         let is_include =
             |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
         let mut written = 0;
+        let mut once: Vec<(String, String)> = Vec::new();
         plan.client.retain(|pair| {
+            let again = is_include(pair) && once.contains(pair);
+            once.push(pair.clone());
+            if again {
+                return false;
+            }
             written += usize::from(is_include(pair));
             !is_include(pair) || written <= MAX_WRITTEN_OUT
         });

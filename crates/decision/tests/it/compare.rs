@@ -333,6 +333,8 @@ fn sent_differs(upstream: &Upstream<'_>, sent: &Sent, without_headers: bool) -> 
 fn responses_differ(engine: &Engine, outcome: &Outcome, reference: &Response, upstream: &[u8]) -> Result<(), String> {
     let _ = engine;
     match (outcome, reference) {
+        // An answer that turns out to be unreadable as a whole may be looked up for in vain.
+        (Outcome::Lookup(_), Response::Released { status: 502, .. }) => Ok(()),
         (Outcome::Lookup(one), Response::Lookup(other)) => {
             let sorted: BTreeSet<&Lookup> = one.iter().collect();
             same("lookups of the answer", &sorted, &other.iter().collect())

@@ -159,7 +159,7 @@ fn roles(known: Vec<RoleId>) -> impl Strategy<Value = Vec<RoleId>> {
 
 fn patient() -> impl Strategy<Value = Option<String>> {
     prop_oneof![
-        30 => Just(Some("ME".to_owned())),
+        50 => Just(Some("ME".to_owned())),
         2 => select(vec!["OTHER", "THIRD", "GONE"]).prop_map(|id| Some(id.to_owned())),
         2 => Just(None),
         1 => select(vec!["", "a b", "Patient/ME", "ME,OTHER"]).prop_map(|id| Some(id.to_owned())),
@@ -222,10 +222,10 @@ pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) 
         select(vec![TokenKind::Key, TokenKind::Key, TokenKind::User, TokenKind::AssumedRole, TokenKind::Foreign]);
     let person = prop::bool::weighted(0.08);
     let trusted = prop::bool::weighted(0.97);
-    let weight = if basic { 0.15 } else { 0.01 };
+    let weight = if basic { 0.12 } else { 0.004 };
     let basic = prop::option::weighted(weight, select(vec!["reader", "writer", "both", "both", "nobody"]));
     let refused = prop_oneof![
-        60 => Just(None),
+        90 => Just(None),
         1 => Just(Some(None)),
         1 => select(vec![Reason::Expired, Reason::MalformedToken, Reason::Revoked]).prop_map(|one| Some(Some(one))),
     ];

@@ -126,6 +126,8 @@ pub(crate) fn spec(kind: ServiceKind) -> impl Strategy<Value = Spec> {
     let features = select(vec![
         "",
         "",
+        "",
+        "scopes",
         "scopes",
         "scopes",
         "tags",

@@ -47,7 +47,7 @@ pub(crate) fn factor() -> u32 {
 impl World {
     /// The world of that seed.
     pub(crate) fn of(seed: u64) -> Self {
-        let kind = prop_oneof![9 => Just(ServiceKind::Fhirv4), 1 => Just(ServiceKind::Plain)];
+        let kind = prop_oneof![12 => Just(ServiceKind::Fhirv4), 1 => Just(ServiceKind::Plain)];
         let strategy = (kind.prop_flat_map(spec), stored(3));
         let (spec, records) = strategy.new_tree(&mut runner(seed, 1)).unwrap().current();
         Self::new(spec, records)
