@@ -313,7 +313,11 @@ impl Interpreter {
         };
         let added = ["if-match", "if-none-match", "prefer"];
         let own = |name: &str| scene.call.header(name).map(str::to_owned);
-        query != scene.call.parameters()
+        let sorted = |mut pairs: Pairs| {
+            pairs.sort();
+            pairs
+        };
+        sorted(query) != sorted(scene.call.parameters())
             || sent
                 .headers
                 .iter()

@@ -99,6 +99,7 @@ impl Interpreter {
                 let Response::Released { status, body, released, dropped, .. } = own else { return own };
                 return Response::Released { status, reason: None, body, released, dropped };
             }
+            410 => return bare(self.legacy_status(404)),
             400.. => return bare(status),
             200..=299 => {}
             _ => return self.unreadable(),

@@ -33,7 +33,7 @@ fn change() -> impl Strategy<Value = (&'static str, Option<Value>)> {
         ("Subject", Some(json!({"reference": "Patient/OTHER"}))),
         ("contained", Some(json!([{"resourceType": "Patient", "id": "p1"}]))),
     ]);
-    prop_oneof![2 => subject, 4 => status, 4 => more]
+    prop_oneof![2 => subject, 6 => status, 2 => more]
 }
 
 /// What a stored resource is to become: type, id and text.
