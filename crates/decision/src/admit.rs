@@ -36,15 +36,11 @@ impl Party<'_> {
     /// What can be told of a rule before the resource is there (D21, D24).
     pub(crate) fn before(&self, rule: &Rule, named: Option<Named<'_>>) -> Result<(), Denial> {
         let refused = |reason| Err(Denial::new(Phase::Tags, reason));
-        if let Some(condition) = rule.condition(self.engine) {
-            let operands = Operands { resource: None, principal: &self.grants.tags, asked: self.asked };
-            return if condition::holds(condition, &operands) == Some(false) {
-                refused(Reason::WhereFalse)
-            } else {
-                Ok(())
-            };
+        let operands = Operands { resource: None, principal: &self.grants.tags, asked: self.asked };
+        if rule.conditions(self.engine).any(|condition| condition::holds(condition, &operands) == Some(false)) {
+            return refused(Reason::WhereFalse);
         }
-        let Some(named) = named.filter(|_| rule.is_tagged(self.engine)) else { return Ok(()) };
+        let Some(named) = named.filter(|_| rule.matches_tags(self.engine)) else { return Ok(()) };
         let parts = self.engine.parts();
         let Some(entry) = named.id.and_then(|id| tags::find(&parts.tagged, named.resource_type, id)) else {
             return Ok(());
@@ -68,31 +64,32 @@ impl Party<'_> {
         let named = named.unwrap_or(Named { resource_type: "", id: None });
         let entry = named.id.and_then(|id| tags::find(&parts.tagged, named.resource_type, id));
         let bears = entry.map(|entry| Tags::registered(entry, &parts.tag_keys)).unwrap_or_default();
-        if let Some(condition) = rule.condition(self.engine) {
-            let operands = Operands { resource: Some(&bears), principal: &self.grants.tags, asked: self.asked };
-            let holds = condition::holds(condition, &operands) == Some(true);
-            return if holds { Ok(()) } else { Err(Denial::new(Phase::Tags, Reason::WhereFalse)) };
+        if !self.conditions_hold(rule, &bears) {
+            return Err(Denial::new(Phase::Tags, Reason::WhereFalse));
         }
-        if self.asking(named).is_admitted(&bears, &parts.access_tags, self.engine.settings().untagged_resources) {
-            Ok(())
-        } else {
-            Err(Denial::new(Phase::Tags, Reason::TagMismatch))
-        }
+        let untagged = self.engine.settings().untagged_resources;
+        let admitted =
+            !rule.matches_tags(self.engine) || self.asking(named).is_admitted(&bears, &parts.access_tags, untagged);
+        if admitted { Ok(()) } else { Err(Denial::new(Phase::Tags, Reason::TagMismatch)) }
     }
 
     /// Whether a rule reaches this very resource, as far as tags and its `where` are concerned.
     pub(crate) fn admits(&self, rule: &Rule, named: Named<'_>, resource: Value<'_>) -> bool {
-        let condition = rule.condition(self.engine);
-        if condition.is_none() && !rule.is_tagged(self.engine) {
+        let matches_tags = rule.matches_tags(self.engine);
+        if rule.conditions(self.engine).next().is_none() && !matches_tags {
             return true;
         }
         let Ok(bears) = self.bears(named, resource) else { return false };
-        if let Some(condition) = condition {
-            let operands = Operands { resource: Some(&bears), principal: &self.grants.tags, asked: self.asked };
-            return condition::holds(condition, &operands) == Some(true);
-        }
         let access = &self.engine.parts().access_tags;
-        self.asking(named).is_admitted(&bears, access, self.engine.settings().untagged_resources)
+        let untagged = self.engine.settings().untagged_resources;
+        self.conditions_hold(rule, &bears)
+            && (!matches_tags || self.asking(named).is_admitted(&bears, access, untagged))
+    }
+
+    /// Whether its own `where`, and each of those that bound it, is true of a resource that bears these.
+    fn conditions_hold(&self, rule: &Rule, bears: &Tags<'_>) -> bool {
+        let operands = Operands { resource: Some(bears), principal: &self.grants.tags, asked: self.asked };
+        rule.conditions(self.engine).all(|condition| condition::holds(condition, &operands) == Some(true))
     }
 
     /// Whether the caller's clearance reaches a resource (D26).

@@ -31,9 +31,14 @@ pub(crate) fn not_found(engine: &Engine) -> Released {
 
 /// The closed answer of a status.
 pub(crate) fn refused(engine: Option<&Engine>, status: u16, reason: Reason) -> Released {
-    let fhir = engine.is_none_or(Engine::is_fhir);
     let legacy = engine.is_some_and(|engine| engine.settings().legacy_400);
     let status = if legacy && !matches!(status, 401 | 403) { 400 } else { status };
+    with_status(engine, status, reason)
+}
+
+/// The closed answer of just this status.
+pub(crate) fn with_status(engine: Option<&Engine>, status: u16, reason: Reason) -> Released {
+    let fhir = engine.is_none_or(Engine::is_fhir);
     let (code, text) = words(status);
     let (media, body) = if fhir {
         let body = format!(

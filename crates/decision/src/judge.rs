@@ -260,6 +260,10 @@ pub(crate) fn judge_call<'a>(
     trace.resource_id = target.id;
 
     trace.phase = Phase::Rules;
+    token::holds_resource(engine, call, grants)?;
+    if !grants.any {
+        return Err(Denial::new(Phase::Rules, Reason::NoPermission).into());
+    }
     let home =
         if target.prefix.is_empty() { &*engine.base.url } else { arena.join(&[&engine.base.url, target.prefix]) };
     let theirs = match request.upstream_base {
@@ -307,7 +311,9 @@ impl<'a> Scene<'_, 'a> {
             I::Delete => self.delete(trace),
             I::Conditional => self.conditional(trace),
             // A batch has entries of its own; the statement of capabilities needs no rule.
-            I::Batch | I::Capabilities => Err(internal().into()),
+            I::Batch => Err(internal().into()),
+            // It is open to everybody, so only an entry of a batch comes here: whose answer nobody checks.
+            I::Capabilities => Err(Denial::new(Phase::Rules, Reason::NoRule).into()),
         }
     }
 
@@ -324,7 +330,8 @@ impl<'a> Scene<'_, 'a> {
 
     /// Phase 8, before the resource is there: which of the rules are left (D21, D24). `body` is the request's own.
     fn tags(&self, permitting: &'a [u16], body: Option<Value<'_>>, trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
-        let binds = self.engine.tags_bind || self.rules(permitting).any(|rule| rule.condition(self.engine).is_some());
+        let binds =
+            self.engine.tags_bind || self.rules(permitting).any(|rule| rule.conditions(self.engine).next().is_some());
         if !binds {
             return Ok(permitting);
         }
@@ -379,7 +386,15 @@ fn find<'a>(engine: &'a Engine, call: &Call<'a>) -> Result<(u32, &'a Operation),
     if call.operations.is_none() {
         return Err(Denial::new(Phase::Operation, Reason::NotInService));
     }
-    call.operation(engine).ok_or_else(|| Denial::new(Phase::Operation, Reason::MethodNotAllowed))
+    if let Some(found) = call.operation(engine) {
+        return Ok(found);
+    }
+    // A template has other methods; but of a type that the Service has not there is no path at all.
+    let of = |(_, index): &(Method, u32)| engine.operation(*index).and_then(|operation| operation.fhir.as_ref());
+    let unknown = |segment| call.segment(Some(segment)).is_some_and(|name| engine.place(name).is_none());
+    let mut types = call.operations.into_iter().flatten().filter_map(of).filter_map(|fhir| fhir.type_segment);
+    let reason = if types.any(unknown) { Reason::NotInService } else { Reason::MethodNotAllowed };
+    Err(Denial::new(Phase::Operation, reason))
 }
 
 /// A decision that needs what the gateway cannot do is a denial.
@@ -392,12 +407,15 @@ fn can_be_carried_out(
     if request.capabilities.rewrite && request.capabilities.check_response {
         return Ok(());
     }
-    let unsupported = Err(Denial::new(trace.phase, Reason::ObligationUnsupported));
+    let phase = if matches!(judged.plan, Plan::Batch(_)) { Phase::Batch } else { Phase::Response };
+    let unsupported = Err(Denial::new(phase, Reason::ObligationUnsupported));
     // Denied entries are answered in their place, and an export's links are sealed: the answer is never the upstream's own.
     if matches!(judged.plan, Plan::Batch(_) | Plan::Export(_)) {
         return unsupported;
     }
-    if !request.capabilities.rewrite && !trace.obligations.is_empty() {
+    // To look something up, or at the answer, is no rewriting.
+    let rewrites = |one: &Obligation<'_>| !matches!(one, Obligation::CheckExisting(_) | Obligation::CheckResponse);
+    if !request.capabilities.rewrite && trace.obligations.iter().any(rewrites) {
         return unsupported;
     }
     let free = |rule: &Rule| rule.is_role() && !rule.is_tagged(engine) && !engine.enforces_labels();

@@ -117,20 +117,20 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
     if engine.is_fhir() {
         check_ids(engine, &call)?;
     }
-    let searches = matches!(
-        interaction,
-        Some(Interaction::SearchType | Interaction::SearchSystem | Interaction::SearchCompartment)
-    );
+    // By the path alone, so that what is not in the Service is told in phase 3, whatever its body is.
+    let searches = engine.is_fhir() && method == Some(Method::Post) && whole.last() == Some(&"_search");
     let mut parameters = arena.list_of(8);
     let read = query::tokenise(target.query, false, arena, &mut parameters);
     read.map_err(|denial| if target.query.contains('#') { path::malformed() } else { denial })?;
     let mut outside = arena.list();
     if media::is_form(request, &call.head) {
         // A form that is no search is read only to find what must not be in it.
-        call.form = method == Some(Method::Post) && searches;
+        call.form = searches;
         let form = std::str::from_utf8(request.body).map_err(|_| query::malformed())?;
         query::tokenise(form, true, arena, if call.form { &mut parameters } else { &mut outside })?;
     }
+    // A search by POST has one place for its parameters, though all of them stand in the URL.
+    call.form |= searches && request.body.is_empty();
     call.parameters = parameters.into_bump_slice();
     headers::check(&call.head)?;
     let parameters = [call.parameters, &outside];
@@ -142,7 +142,12 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         return Err(Denial::new(Phase::Normalise, Reason::MalformedUrl));
     }
     limits(engine, request, &target, &call, whole, interaction)?;
-    if request.body.is_empty() || !matches!(method, Some(Method::Get | Method::Options)) {
+    let bears = |method| match method {
+        Method::Post | Method::Put | Method::Patch => true,
+        Method::Get | Method::Head | Method::Options => false,
+        Method::Delete | Method::Trace => !engine.is_fhir(),
+    };
+    if request.body.is_empty() || method.map_or(!engine.is_fhir(), bears) {
         media::check(engine, request, &mut call, searches)?;
         return Ok(call);
     }
@@ -166,7 +171,10 @@ fn check_ids(engine: &Engine, call: &Call<'_>) -> Result<(), Denial> {
         segments.get(index).is_none_or(|id| id.starts_with(['_', '$']) || policy::text::FhirId::accepts(id))
     };
     let known = || segments.first().is_some_and(|name| engine.place(name).is_some());
-    let version = || segments.get(2).is_none_or(|segment| *segment != "_history") || fits(3);
+    let version = || {
+        segments.get(2).is_none_or(|segment| *segment != "_history")
+            || segments.get(3).is_none_or(|version| policy::text::FhirId::accepts(version))
+    };
     let own =
         call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref()).and_then(|fhir| fhir.id_segment);
     let own = call.segment(own).is_none_or(policy::text::FhirId::accepts);

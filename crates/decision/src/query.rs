@@ -73,6 +73,11 @@ impl Search<'_> {
         [self.types, self.included, self.reverse].iter().any(|list| list.contains(&name))
     }
 
+    /// Whether it is a whole chart: then each entry is read for itself, whatever its mode is (D10).
+    pub(crate) fn is_chart(&self) -> bool {
+        self.letters == Letters::READ
+    }
+
     /// Whether resources of that type are searched for.
     pub(crate) fn is_for(&self, name: &str) -> bool {
         self.types.contains(&name)
@@ -184,9 +189,9 @@ pub(crate) fn open<'a>(
     let mut kept = arena.list_of(call.parameters.len());
     for one in call.parameters.iter().filter(|one| !one.form) {
         if engine.is_fhir() && class::is_paging(one.name) {
-            return Err(class::refused());
+            return Err(Denial::new(Phase::Token, Reason::ParameterDenied));
         }
-        if !public || one.name == "mode" || shape::is_shape(one.name) {
+        if !public || matches!(one.name, "mode" | "_format" | "_pretty") {
             kept.push((one.name, one.value));
         } else {
             drop_parameter(one.name, trace);
@@ -216,7 +221,7 @@ pub(crate) fn shape_only<'a>(
             drop_parameter(one.name, trace);
         }
     }
-    if shape.counts_only() {
+    if shape.counts() {
         return Err(class::refused());
     }
     note_labels(engine, trace);
@@ -240,19 +245,18 @@ pub(crate) fn of_batch<'a>(call: &Call<'a>, arena: &'a Arena, trace: &mut Trace<
             name => drop_parameter(name, trace),
         }
     }
-    if dropped.counts_only() {
+    if dropped.counts() {
         return Err(class::refused());
     }
     Ok(kept.query(arena))
 }
 
-/// The query of a history: shape, `_since` and `_at` (D7); counts only where every version is covered anyway.
+/// The query of a history: shape, `_since` and `_at` (D7); counts are not told (D45).
 pub(crate) fn history<'a>(
     engine: &'a Engine,
     call: &Call<'a>,
     (places, types_named): (&[Place], bool),
     grants: &'a Grants,
-    exact: bool,
     arena: &'a Arena,
     trace: &mut Trace<'a>,
 ) -> Result<Shaped<'a>, Denial> {
@@ -276,7 +280,7 @@ pub(crate) fn history<'a>(
             name => drop_parameter(name, trace),
         }
     }
-    if shape.counts_only() || (shape.counts() && !exact) {
+    if shape.counts() {
         return Err(class::refused());
     }
     note_labels(engine, trace);

@@ -196,8 +196,11 @@ impl Check<'_, '_> {
     /// The upstream's own refusal: its status, none of its words.
     fn failed(&self) -> Released {
         match self.answer.status {
+            // That something was there is not told, wherever an instance stands in the path.
+            410 => Released { reason: None, ..answer::not_found(self.engine) },
             status @ 400..=599 => {
-                Released { reason: None, ..answer::refused(Some(self.engine), status, Reason::NotFound) }
+                // It is the upstream's denial, not one of ours: `legacy_400` says nothing of it.
+                Released { reason: None, ..answer::with_status(Some(self.engine), status, Reason::NotFound) }
             }
             _ => self.unreadable(),
         }

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use policy::condition::Condition;
 use policy::id::AccountId;
 use policy::letters::Letters;
-use policy::operation::{Interaction, Method};
+use policy::operation::{Interaction, Method, Operation};
 use policy::reason::Reason;
-use policy::role::Field;
+use policy::role::{Field, Role};
 use policy::scope::{Constraint, Context};
 use policy::settings::Confidentiality;
 
@@ -183,28 +183,53 @@ impl Rule {
         !matches!(self.gives, Gives::Letters(..))
     }
 
-    /// Its `where`.
+    /// Its own `where`, which stands in for the match of tags.
     pub(crate) fn condition<'e>(&self, engine: &'e Engine) -> Option<&'e Condition> {
+        self.role(engine)?.condition.as_ref()
+    }
+
+    /// Every `where` that has to hold: its own, and those of the roles that bound it (D41).
+    pub(crate) fn conditions<'e>(&self, engine: &'e Engine) -> impl Iterator<Item = &'e Condition> {
+        self.roles(engine).filter_map(|role| role.condition.as_ref())
+    }
+
+    /// The lists of the only fields that it lets this operation carry, all of them; none: any field.
+    pub(crate) fn fields<'e>(&self, engine: &'e Engine, operation: u32) -> impl Iterator<Item = &'e [Field]> {
+        self.roles(engine).filter_map(move |role| {
+            let index = role.fields.binary_search_by_key(&operation, |list| list.operation).ok()?;
+            role.fields.get(index).map(|list| &*list.fields)
+        })
+    }
+
+    /// Whether it lets only some fields pass with this operation.
+    pub(crate) fn lists_fields(&self, engine: &Engine, operation: u32) -> bool {
+        self.fields(engine, operation).next().is_some()
+    }
+
+    fn role<'e>(&self, engine: &'e Engine) -> Option<&'e Role> {
         match self.source {
-            Source::Role(role) => engine.role_at(role)?.condition.as_ref(),
+            Source::Role(role) => engine.role_at(role),
             _ => None,
         }
     }
 
-    /// The only fields that it lets this operation carry; none: any.
-    pub(crate) fn fields<'e>(&self, engine: &'e Engine, operation: u32) -> Option<&'e [Field]> {
-        let Source::Role(role) = self.source else { return None };
-        let lists = &engine.role_at(role)?.fields;
-        let index = lists.binary_search_by_key(&operation, |list| list.operation).ok()?;
-        lists.get(index).map(|list| &*list.fields)
+    /// The role that it is, and those that bound it.
+    fn roles<'e>(&self, engine: &'e Engine) -> impl Iterator<Item = &'e Role> {
+        let bounds = self.within.iter().filter_map(|within| match within.set {
+            Set::Role(role) => engine.role_at(role),
+            Set::Extension(_) | Set::Nothing => None,
+        });
+        self.role(engine).into_iter().chain(bounds)
     }
 
-    /// Whether tags bind it (D20).
+    /// Whether the default match of tags binds it (D20).
+    pub(crate) fn matches_tags(&self, engine: &Engine) -> bool {
+        self.condition(engine).is_none() && engine.tags_bind && self.source != Source::Basic
+    }
+
+    /// Whether tags bind it, by the default match or by a `where` (D20).
     pub(crate) fn is_tagged(&self, engine: &Engine) -> bool {
-        match self.condition(engine) {
-            Some(condition) => condition.reads_resource(),
-            None => engine.tags_bind && self.source != Source::Basic,
-        }
+        self.matches_tags(engine) || self.conditions(engine).any(Condition::reads_resource)
     }
 
     /// Whether only the rule itself decides: no context, no constraint, no tags, no list of fields, no labels (D5).
@@ -212,7 +237,7 @@ impl Rule {
         self.is_unconstrained()
             && !self.is_tagged(engine)
             && !engine.enforces_labels()
-            && self.fields(engine, operation).is_none()
+            && !self.lists_fields(engine, operation)
     }
 
     /// Whether it gives these letters on a type, for joins, includes and answers.
@@ -226,6 +251,11 @@ impl Rule {
             Gives::Letters(..) | Gives::Access(_) => Letters::NONE,
         };
         own.contains(letters) && self.within.iter().all(|within| within.letters(place).contains(letters))
+    }
+
+    /// The same, where the tables can tell whose a resource of that type is.
+    pub(crate) fn reaches_at(&self, engine: &Engine, place: Place, letters: Letters) -> bool {
+        self.gives_at(place, letters) && (!self.is_patient() || fit::is_told(engine, place))
     }
 
     /// Whether it gives these letters to write a type; types that carry security are outside `*`.
@@ -260,7 +290,8 @@ impl Rule {
         let named = match &self.gives {
             Gives::Operations(operations) => operations.contains(engine, index),
             Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
-            _ => false,
+            Gives::EveryGet => engine.operation(index).is_some_and(is_plain_get),
+            Gives::Letters(..) => false,
         };
         named && self.is_within(engine, index)
     }
@@ -290,9 +321,12 @@ impl Rule {
                 reaches && !letters.is_empty() && own.contains(letters)
             }
             Gives::Operations(operations) => {
-                operations.contains(engine, index) && !secures_by_template(engine, index, place)
+                // A create on a condition searches too, and its operation does not say so (D18).
+                let searches = letters.contains(Letters::CREATE | Letters::SEARCH);
+                let may = !searches || place.is_some_and(|place| operations.letters(place).contains(Letters::SEARCH));
+                may && operations.contains(engine, index) && !secures_by_template(engine, index, place)
             }
-            Gives::EveryGet => engine.operation(index).is_some_and(|operation| operation.method == Method::Get),
+            Gives::EveryGet => engine.operation(index).is_some_and(is_plain_get),
             Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
         };
         own && self.is_within(engine, index)
@@ -317,13 +351,19 @@ impl Grants {
 
     /// Whether a rule of them has a `where`.
     pub(crate) fn has_conditions(&self, engine: &Engine) -> bool {
-        self.list.iter().any(|rule| rule.condition(engine).is_some())
+        self.list.iter().any(|rule| rule.conditions(engine).next().is_some())
     }
 
     /// Whether labels are enforced and something is above the caller's clearance.
     pub(crate) fn is_cleared_below_all(&self, engine: &Engine) -> bool {
         engine.enforces_labels() && self.clearance < Confidentiality::V
     }
+}
+
+/// Every GET but a `$operation`, which only its name opens (D11).
+fn is_plain_get(operation: &Operation) -> bool {
+    let interaction = operation.fhir.as_ref().map(|fhir| fhir.interaction);
+    operation.method == Method::Get && interaction != Some(Interaction::Operation)
 }
 
 /// Whether an operation writes a type that carries security without naming it (`PUT /{type}/{id}`).
@@ -337,7 +377,7 @@ fn secures_by_template(engine: &Engine, index: u32, place: Option<Place>) -> boo
 
 impl Access {
     /// Whether it allows an operation (D29).
-    pub(crate) fn allows(self, operation: &policy::operation::Operation) -> bool {
+    pub(crate) fn allows(self, operation: &Operation) -> bool {
         use Interaction as I;
         let Some(fhir) = &operation.fhir else {
             return if matches!(operation.method, Method::Get | Method::Head) { self.read } else { self.write };

@@ -39,7 +39,7 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
         return Ok(Entry::Excluded);
     }
     match grants.refusal {
-        None => holds_resource(engine, call, grants).map(|()| Entry::Caller),
+        None => Ok(Entry::Caller),
         Some(Reason::NoToken) if is_development(engine, request.now) && plain && call.path.is_some() => {
             Ok(Entry::Development)
         }
@@ -54,13 +54,12 @@ pub(crate) fn enter(engine: &Engine, request: &Request<'_>, call: &Call<'_>, gra
 pub(crate) fn holds_resource(engine: &Engine, call: &Call<'_>, grants: &Grants) -> Result<(), Denial> {
     let Some(access) = grants.basic else { return Ok(()) };
     if !access.read && !access.write {
-        return Err(Denial::new(Phase::Token, Reason::NoPermission));
+        return Err(Denial::new(Phase::Rules, Reason::NoPermission));
     }
-    let held = match call.operation(engine) {
-        Some((_, operation)) => access.allows(operation),
-        None => access.read || access.write,
-    };
-    if held { Ok(()) } else { Err(Denial::new(Phase::Token, Reason::NoRule)) }
+    match call.operation(engine) {
+        Some((_, operation)) if !access.allows(operation) => Err(Denial::new(Phase::Rules, Reason::NoRule)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether requests without credentials are let in now (I41); never in a production Service.

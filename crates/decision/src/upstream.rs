@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use bumpalo::collections::Vec as List;
 use policy::decision::{Obligation, Upstream, UpstreamHeader};
-use policy::operation::{FhirOperation, Method, Operation};
+use policy::operation::{FhirOperation, Interaction, Method, Operation};
 use policy::request::Request;
 
 use crate::Engine;
@@ -68,7 +68,7 @@ pub(crate) fn plainly<'a>(
 ) -> Upstream<'a> {
     let mut headers = passed(request, operation, PASSED_PLAIN, &[], arena, trace);
     if engine.is_fhir() && call.segments().first() == Some(&"metadata") {
-        headers.retain(|(name, _)| name != "accept");
+        headers.retain(|(name, _)| name != "accept" && name != "prefer");
         headers.push(("accept".into(), call.accept.as_bytes().into()));
     }
     Upstream {
@@ -131,11 +131,20 @@ fn own_path<'a>(call: &Call<'a>, arena: &'a Arena) -> &'a str {
 
 /// What stands in the path before FHIR's own part, encoded; mostly nothing.
 pub(crate) fn prefix<'a>(call: &Call<'a>, fhir: &FhirOperation, arena: &'a Arena) -> &'a str {
+    use Interaction as I;
     let path = call.segments();
-    let searched = path.last() == Some(&"_search");
-    let depth = match fhir.id_segment.and_then(|index| usize::try_from(index).ok()) {
-        Some(id) => id.saturating_sub(1),
-        None => path.len().saturating_sub(if searched { 2 } else { 1 }),
+    let searched = usize::from(path.last() == Some(&"_search"));
+    let depth = match (fhir.id_segment.and_then(|index| usize::try_from(index).ok()), fhir.interaction) {
+        (Some(id), _) => id.saturating_sub(1),
+        (None, I::HistoryType) => path.len().saturating_sub(2),
+        (None, I::HistorySystem | I::Capabilities) => path.len().saturating_sub(1),
+        (None, I::SearchSystem) => path.len().saturating_sub(searched),
+        (None, I::Batch) => path.len(),
+        (None, I::Operation) => {
+            let on_type = fhir.resource_type.is_some() || fhir.type_segment.is_some();
+            path.len().saturating_sub(if on_type { 2 } else { 1 })
+        }
+        (None, _) => path.len().saturating_sub(1 + searched),
     };
     match path.get(..depth) {
         Some(before) if !before.is_empty() => encoded(before, arena),

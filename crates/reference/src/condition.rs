@@ -178,6 +178,16 @@ impl Condition {
         self.all_there(values) && self.is_true(values)
     }
 
+    /// Whether it could hold of some resource: nothing but the resource's tags is missing.
+    pub(crate) fn may_hold(&self, values: &dyn Fn(&Operand) -> Option<Vec<String>>) -> bool {
+        match self {
+            Self::Or(list) | Self::And(list) => list.iter().all(|one| one.may_hold(values)),
+            Self::Not(inner) => inner.may_hold(values),
+            Self::Compare(Operand::ResourceTag(_), ..) => true,
+            Self::Compare(operand, ..) => values(operand).is_some_and(|list| !list.is_empty()),
+        }
+    }
+
     fn all_there(&self, values: &dyn Fn(&Operand) -> Option<Vec<String>>) -> bool {
         match self {
             Self::Or(list) | Self::And(list) => list.iter().all(|one| one.all_there(values)),

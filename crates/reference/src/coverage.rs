@@ -74,8 +74,7 @@ impl Interpreter {
     /// Whether tags, `where` and labels let a rule reach a resource.
     pub(crate) fn is_open(&self, scene: &Scene<'_>, rule: &Rule, resource: &Value) -> bool {
         let (type_name, id) = (json::text(resource, "resourceType").unwrap_or_default(), json::text(resource, "id"));
-        let reads = rule.condition.as_ref().is_some_and(crate::condition::Condition::reads_resource);
-        let where_ok = reads || self.where_holds(scene, rule, None);
+        let where_ok = self.where_holds(scene, rule, None);
         let tags = self.all_tags(resource, true);
         where_ok
             && self.tags_allow(scene, rule, type_name, id, tags.as_ref()).is_ok()

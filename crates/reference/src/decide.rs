@@ -12,9 +12,10 @@ use crate::answer::{Answer, Next, Sent, SentBody};
 use crate::call::{Call, Scene, Target};
 use crate::coverage::Cover;
 use crate::denial::{Denial, Stop, deny, stop};
+use crate::phase1_normalise::accepted;
 use crate::phase2_token::Passed;
 use crate::phase4_rules::{Fitting, prefers};
-use crate::phase5_query::Pairs;
+use crate::phase5_query::{Pairs, SHAPE};
 use crate::phase6_body::Written;
 use crate::rules::Rule;
 use crate::union::{Merged, Permit};
@@ -71,7 +72,22 @@ impl Interpreter {
         match self.token(&call, &request.caller, request.now) {
             Err(denial) => denied(denial, None),
             Ok(Passed::Options) => ended(Phase::Token, Next::Answer(204), None),
-            Ok(Passed::Open(query)) => ended(Phase::Token, Next::Forward(self.sent(&call, query)), None),
+            Ok(Passed::Open(query)) => {
+                let query_names: Vec<String> = query.iter().map(|(name, _)| name.clone()).collect();
+                let mut sent = self.sent(&call, query);
+                if self.is_fhir() && sent.path == "/metadata" {
+                    sent.headers.retain(|(name, _)| name != "prefer");
+                    set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
+                }
+                let mut ended = ended(Phase::Token, Next::Forward(sent), None);
+                if !call.capabilities.rewrite && call.query.len() != query_names.len() {
+                    return denied(deny(Phase::Response, R::ObligationUnsupported), None);
+                }
+                let kept = |name: &String| query_names.contains(name);
+                ended.answer.ignored =
+                    sorted(call.query.iter().map(|(name, _)| name.clone()).filter(|name| !kept(name)).collect());
+                ended
+            }
             Ok(Passed::DevMode) => ended(Phase::Token, Next::Forward(self.sent_as_it_was(&call)), Some(R::DevMode)),
             Ok(Passed::On) => self.after_token(call, request),
         }
@@ -130,12 +146,6 @@ impl Interpreter {
         self.tags_phase(scene, rule, &written)?;
         if self.is_fhir() && scene.target.interaction.is_some() {
             self.check_current(scene, rule, by_reference)?;
-            // D12: beside a patient context the answer of an operation has to be checked, whoever names it.
-            let beside = scene.principal.patient.is_some() && scene.target.interaction == Some(I::Operation);
-            let plain = self.is_plain(rule, scene.target.operation) && !beside;
-            if !plain && !scene.call.capabilities.check_response {
-                return Err(stop(Phase::Response, R::ObligationUnsupported));
-            }
         }
         Ok(Permit { rule: rule.clone(), plan, written })
     }
@@ -183,15 +193,17 @@ impl Interpreter {
     fn check_current(&self, scene: &Scene<'_>, rule: &Rule, by_reference: bool) -> Result<(), Stop> {
         let Some(id) = &scene.target.id else { return Ok(()) };
         let name = scene.target.resource_type.clone().unwrap_or_default();
-        let is_context =
-            |rule: &Rule| rule.is_patient() && name == "Patient" && scene.principal.patient.as_ref() == Some(id);
-        let plain = self.is_plain(rule, scene.target.operation);
+        if scene.target.interaction == Some(I::Operation) && scene.target.code.as_deref() == Some("everything") {
+            return self.check_chart(scene, &name, id);
+        }
+        // One rule that asks for nothing is enough for all of them.
+        let free = |one: &Rule| self.is_plain(one, scene.target.operation) && self.fits_read(scene, one, &name);
+        let plain = scene.all.iter().any(free);
         let code = scene.target.code.as_deref();
         match scene.target.interaction {
             Some(I::Vread | I::HistoryInstance) if !plain && !by_reference => {}
-            Some(I::Operation) if code == Some("everything") && !plain && !is_context(rule) => {}
             Some(I::Operation) if code == Some("export") => return self.check_group(scene, &name),
-            Some(I::Operation) if code != Some("everything") => {
+            Some(I::Operation) => {
                 return self.check_operation_instance(scene, &name);
             }
             _ => return Ok(()),
@@ -204,6 +216,24 @@ impl Interpreter {
             self.covers(scene, rule, &current.value, Letters::READ, &sight)
         };
         if cover == Cover::Yes { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+    }
+
+    /// D10: the instance of a chart is covered with `r`, by whatever rule of the token.
+    fn check_chart(&self, scene: &Scene<'_>, name: &str, id: &str) -> Result<(), Stop> {
+        let operation = scene.target.operation;
+        let is_own = name == "Patient" && scene.principal.patient.as_deref() == Some(id);
+        let opens = |rule: &Rule| rule.names(operation) || self.gives(rule, name, Letters::READ);
+        // The path tells whose it is, and nothing of its tags and labels.
+        let by_path = |rule: &Rule| rule.is_patient() && is_own && !self.tags_bind(rule) && !self.enforces_labels();
+        let usable = |rule: &&Rule| !rule.is_patient() || scene.principal.patient.is_some();
+        let free = |rule: &Rule| (self.is_plain(rule, operation) && opens(rule)) || by_path(rule);
+        if scene.all.iter().filter(usable).any(free) {
+            return Ok(());
+        }
+        let Some(current) = self.current(scene, Phase::Response)? else { return Err(self.missing(Phase::Response)) };
+        let sight = self.stored_sight(scene);
+        let covers = |rule: &Rule| self.covers(scene, rule, &current.value, Letters::READ, &sight) == Cover::Yes;
+        if scene.all.iter().filter(usable).any(covers) { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
     }
 
     /// D12: an instance in the path of an operation is a member of the token's patient, if it has one.
@@ -238,7 +268,11 @@ impl Interpreter {
             return denied(deny(Phase::Body, R::ChangedMeanwhile), Some(&scene.target));
         }
         let sent = self.sent_by_rules(&scene, &permits, &merged);
-        if !scene.call.capabilities.rewrite && self.is_rewritten(&scene, &sent) {
+        if !scene.call.capabilities.check_response && !self.needs_no_check(&scene, &permits, &merged) {
+            return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
+        }
+        let tied = permits.iter().any(|one| one.written.if_match.is_some() || one.written.if_none_match);
+        if !scene.call.capabilities.rewrite && (tied || self.is_rewritten(&scene, &sent)) {
             return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
         }
         let mut answer = base(Verdict::Permit, Phase::Tags, Some(&scene.target));
@@ -249,13 +283,33 @@ impl Interpreter {
             }
         }
         answer.related.clone_from(&merged.plan.related);
-        answer.used = sorted(merged.plan.used.clone());
+        let passed_over = |name: &str| SHAPE.contains(&name) || matches!(name, "_sort" | "_include" | "_revinclude");
+        let decisive = |name: &&String| !passed_over(name.split(':').next().unwrap_or(name));
+        let includes = |(name, value): &(String, String)| {
+            matches!(name.split(':').next(), Some("_include" | "_revinclude")) && !value.is_empty()
+        };
+        let asked = scene.call.parameters();
+        let asked = asked.iter().filter(|pair| Self::is_search(&scene) && includes(pair)).map(|(name, _)| name);
+        let decided = merged.query.iter().map(|(name, _)| name).filter(decisive);
+        let condition = self.condition_of_create(&scene, &permits).map(|merged| merged.query).unwrap_or_default();
+        let condition = condition.iter().map(|(name, _)| name).filter(decisive);
+        answer.used = sorted(decided.chain(asked).chain(condition).cloned().collect());
         let mut ignored = merged.plan.ignored.clone();
         if self.is_fhir() && scene.target.interaction.is_some() && !self.enforces_labels() {
             ignored.push("meta.security".to_owned());
         }
         answer.ignored = sorted(ignored);
         Decided { answer, permitted: Some(Permitted { scene, permits, merged, by_reference, entries: Vec::new() }) }
+    }
+
+    /// Whether nobody has to look at the answer: outside FHIR, and where a rule without context asks nothing of a resource.
+    fn needs_no_check(&self, scene: &Scene<'_>, permits: &[Permit], merged: &Merged) -> bool {
+        let asks_nothing = |one: &Permit| {
+            let rule = &one.rule;
+            rule.context.is_none() && rule.constraints.is_empty() && !self.tags_bind(rule) && !self.enforces_labels()
+        };
+        let is_fhir = self.is_fhir() && scene.target.interaction.is_some();
+        !is_fhir || (merged.plan.includes.is_empty() && permits.iter().any(asks_nothing))
     }
 
     /// Counts are refused where the narrowing is inexact.
@@ -277,7 +331,11 @@ impl Interpreter {
         };
         let added = ["if-match", "if-none-match", "prefer"];
         let own = |name: &str| scene.call.header(name).map(str::to_owned);
-        query != scene.call.parameters()
+        let sorted = |mut pairs: Pairs| {
+            pairs.sort();
+            pairs
+        };
+        sorted(query) != sorted(scene.call.parameters())
             || sent
                 .headers
                 .iter()
@@ -290,6 +348,13 @@ impl Interpreter {
         let mut sent = self.sent(call, merged.query.clone());
         if call.form.is_some() {
             sent.body = Some(SentBody::Form(std::mem::take(&mut sent.query)));
+        }
+        if target.interaction == Some(I::Create) {
+            // Nothing is stored yet whose version could be meant.
+            sent.headers.retain(|(name, _)| name != "if-match");
+        }
+        if target.interaction.is_some() {
+            set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
         }
         let written = needs(permits);
         if let Some(version) = &written.if_match {
@@ -332,6 +397,7 @@ impl Interpreter {
             let value = match name {
                 "prefer" if self.is_fhir() => preferences(value, writes),
                 "if-match" | "if-none-exist" | "content-type" if !writes && self.is_fhir() => String::new(),
+                "content-type" if self.is_fhir() && !call.has_body() => String::new(),
                 _ => value.to_owned(),
             };
             if !value.is_empty() {
@@ -347,9 +413,7 @@ impl Interpreter {
 
     /// D31: forwarded as it was normalised.
     fn sent_as_it_was(&self, call: &Call<'_>) -> Sent {
-        let mut sent = self.sent(call, call.query.clone());
-        sent.body = call.form.clone().map(SentBody::Form);
-        sent
+        self.sent(call, call.query.clone())
     }
 }
 
@@ -359,11 +423,15 @@ fn needs(permits: &[Permit]) -> Written {
     free.or(permits.first()).map(|one| one.written.clone()).unwrap_or_default()
 }
 
-/// `Prefer` without `return`, which means nothing on a read, and without `respond-async` (D38).
+/// Of `Prefer` what FHIR defines for a write: `return`. On a read it means nothing, and `respond-async` never goes (D38).
 fn preferences(value: &str, writes: bool) -> String {
-    let goes = |one: &&str| !one.is_empty() && !prefers(one, "respond-async") && (writes || !prefers(one, "return"));
-    let kept: Vec<&str> = value.split(',').map(str::trim).filter(goes).collect();
-    kept.join(", ")
+    let returns = value.split([',', ';']).map(str::trim).filter(|one| prefers(one, "return"));
+    let known = |one: &str| {
+        let value = one.split_once('=').map_or("", |(_, value)| value.trim().trim_matches('"'));
+        ["minimal", "representation", "OperationOutcome"].into_iter().find(|known| *known == value)
+    };
+    let first = if writes { returns.filter_map(known).next() } else { None };
+    first.map(|value| format!("return={value}")).unwrap_or_default()
 }
 
 pub(crate) fn set(headers: &mut Pairs, name: &str, value: &str) {
@@ -383,7 +451,7 @@ pub(crate) fn encode_query(pairs: &[(String, String)]) -> String {
     pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 
-fn sorted(mut list: Vec<String>) -> Vec<String> {
+pub(crate) fn sorted(mut list: Vec<String>) -> Vec<String> {
     list.sort();
     list.dedup();
     list
@@ -397,7 +465,8 @@ pub(crate) fn base(verdict: Verdict, phase: Phase, target: Option<&Target>) -> A
         note: None,
         interaction: target.and_then(|one| one.interaction),
         resource_type: target.and_then(|one| one.resource_type.clone()),
-        resource_id: target.and_then(|one| one.id.clone()),
+        // Of a compartment the path names the Patient, not what is worked on.
+        resource_id: target.filter(|one| one.interaction != Some(I::SearchCompartment)).and_then(|one| one.id.clone()),
         rules: Vec::new(),
         used: Vec::new(),
         ignored: Vec::new(),

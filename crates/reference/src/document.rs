@@ -239,6 +239,11 @@ fn classify(one: &mut Operation) {
 }
 
 impl Operation {
+    /// Whether it reads of all types at once.
+    pub(crate) fn is_of_system(&self) -> bool {
+        matches!(self.interaction, Some(Interaction::SearchSystem | Interaction::HistorySystem))
+    }
+
     /// The letters that a role which lists it counts for, on its type.
     pub(crate) fn letters(&self) -> Letters {
         match (self.interaction, self.method) {

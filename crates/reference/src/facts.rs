@@ -86,6 +86,11 @@ impl Interpreter {
         if let Some(common) = self.common(name) {
             return Some(common);
         }
+        // The page names it beside those of R4.
+        if name == "_language" {
+            let paths = vec![(vec!["language".to_owned()], None)];
+            return Some(Parameter { name: name.to_owned(), kind: ParameterKind::Token, targets: Vec::new(), paths });
+        }
         let declared = self.declared(type_name).any(|one| one == name) && !name.starts_with('_');
         let special = || Parameter {
             name: name.to_owned(),
@@ -148,6 +153,10 @@ impl Interpreter {
     pub(crate) fn narrowing_parameter(&self, type_name: &str) -> Option<String> {
         if type_name == "Patient" {
             return Some("_id".to_owned());
+        }
+        // They are whose their targets are, or what names them is: a parameter would leave out most.
+        if matches!(self.standing(type_name), Standing::Provenance | Standing::Binary) {
+            return None;
         }
         if self.is_owner(type_name, "patient") {
             return Some("patient".to_owned());

@@ -167,6 +167,12 @@ pub(crate) fn has_confusing_key(value: &Value, known: &[String]) -> bool {
     }
 }
 
+/// Whether something in a resource could be read in two ways: its keys, or a reference that is neither text nor a Reference.
+pub(crate) fn has_two_readings(value: &Value, known: &[String]) -> bool {
+    let odd = |object: &&Value| object.get("reference").is_some_and(|one| !one.is_string() && !one.is_object());
+    has_confusing_key(value, known) || objects(value).iter().any(odd)
+}
+
 /// The values at a path of property names; lists on the way, and at its end, are walked through.
 pub(crate) fn at<'a>(value: &'a Value, path: &[String]) -> Vec<&'a Value> {
     match (value, path.split_first()) {

@@ -32,6 +32,8 @@ enum Step {
     Delete(Vec<String>),
     /// FHIRPath: moves inside a list.
     Shift(Vec<String>, usize, usize),
+    /// FHIRPath: an operation on another type, which can never be applied.
+    Unfit,
 }
 
 /// Reads a patch; none if it has a fault.
@@ -77,10 +79,12 @@ fn json_step(one: &Value) -> Option<Step> {
     }
 }
 
-/// `Type.element[0].element`, as a pointer.
-fn fhir_path(text: &str, type_name: &str) -> Option<Vec<String>> {
+/// `Type.element[0].element`, as a pointer; and whether the type is the one that is patched.
+fn fhir_path(text: &str, type_name: &str) -> Option<(Vec<String>, bool)> {
     let mut parts = text.split('.');
-    if parts.next()? != type_name {
+    let own = parts.next()?;
+    let fits = own == type_name;
+    if !fits && !crate::facts::is_type_name(own) {
         return None;
     }
     let mut path = Vec::new();
@@ -98,7 +102,7 @@ fn fhir_path(text: &str, type_name: &str) -> Option<Vec<String>> {
             path.push(index.to_owned());
         }
     }
-    Some(path)
+    Some((path, fits))
 }
 
 fn path_step(one: &Value, type_name: &str) -> Option<Step> {
@@ -117,8 +121,18 @@ fn path_step(one: &Value, type_name: &str) -> Option<Step> {
     }
     let value = |name: &str| named(name).and_then(value_of);
     let index = |name: &str| value(name).and_then(|value| value.as_u64()).and_then(|index| usize::try_from(index).ok());
-    let path = fhir_path(value("path")?.as_str()?, type_name)?;
-    match value("type")?.as_str()? {
+    let (path, fits) = fhir_path(value("path")?.as_str()?, type_name)?;
+    let step = step_of(value("type")?.as_str()?, path, &value, &index)?;
+    Some(if fits { step } else { Step::Unfit })
+}
+
+fn step_of(
+    kind: &str,
+    path: Vec<String>,
+    value: &dyn Fn(&str) -> Option<Value>,
+    index: &dyn Fn(&str) -> Option<usize>,
+) -> Option<Step> {
+    match kind {
         "add" => {
             let mut path = path;
             let name = value("name")?.as_str()?.to_owned();
@@ -164,9 +178,13 @@ impl Patch {
             Step::Add(_, value) | Step::Replace(_, value) | Step::Put(_, value) | Step::Insert(_, _, value) => {
                 Some(value)
             }
-            Step::Remove(_) | Step::Move(..) | Step::Copy(..) | Step::Test(..) | Step::Delete(_) | Step::Shift(..) => {
-                None
-            }
+            Step::Remove(_)
+            | Step::Move(..)
+            | Step::Copy(..)
+            | Step::Test(..)
+            | Step::Delete(_)
+            | Step::Shift(..)
+            | Step::Unfit => None,
         })
     }
 
@@ -194,6 +212,7 @@ impl Patch {
                 Step::Put(path, _) | Step::Insert(path, ..) | Step::Delete(path) | Step::Shift(path, ..) => {
                     vec![names(path)]
                 }
+                Step::Unfit => Vec::new(),
             })
             .collect()
     }
@@ -222,6 +241,7 @@ fn depth(value: &Value) -> usize {
 
 fn apply(root: &mut Value, step: &Step) -> Option<()> {
     match step {
+        Step::Unfit => None,
         Step::Add(path, value) => add(root, path, value.clone()),
         Step::Remove(path) => remove(root, path).map(drop),
         Step::Replace(path, value) => {

@@ -34,7 +34,7 @@ const fn too_long() -> Denial {
 impl Interpreter {
     /// Reads a request.
     pub(crate) fn normalise<'a>(&self, request: &Request<'a>) -> Result<Call<'a>, Denial> {
-        let headers = headers(request)?;
+        let headers = headers(request);
         let (raw_path, raw_query, authority_ok) = self.split_target(request.target)?;
         let segments = url::segments(&raw_path).ok_or(fault(R::MalformedUrl))?;
         let path = self.below_base(&segments);
@@ -42,6 +42,7 @@ impl Interpreter {
             self.check_ids(path)?;
         }
         let query = url::pairs(&raw_query).ok_or(fault(R::MalformedQuery))?;
+        let headers = headers?;
         let is_search_form = request.method == "POST" && segments.last().is_some_and(|last| last == "_search");
         let form_typed =
             media_type(header(&headers, "content-type").unwrap_or_default()).0 == "application/x-www-form-urlencoded";
@@ -51,17 +52,25 @@ impl Interpreter {
         } else {
             None
         };
+        // A form that is no search is read only to find what must not be in it.
+        let outside = if form.is_none() && form_typed {
+            let text = std::str::from_utf8(request.body).map_err(|_| fault(R::MalformedQuery))?;
+            url::pairs(text).ok_or(fault(R::MalformedQuery))?
+        } else {
+            Pairs::new()
+        };
         let all: Pairs = query.iter().chain(form.iter().flatten()).cloned().collect();
-        self.check_credentials(&headers, &all)?;
+        let anywhere: Pairs = all.iter().chain(&outside).cloned().collect();
+        self.check_credentials(&headers, &anywhere)?;
         check_framing(&headers)?;
         check_preconditions(&headers)?;
         self.check_authority(&headers, authority_ok)?;
-        check_override(&headers, &all)?;
+        check_override(&headers, &anywhere)?;
         check_limits(request, &raw_query, &all, self.is_bundle(path.as_deref(), request.method))?;
         if self.is_fhir() {
             check_accept(&headers, &all)?;
             check_body_form(request, &headers, is_search_form)?;
-        } else if matches!(request.method, "GET" | "HEAD") && !request.body.is_empty() {
+        } else if matches!(request.method, "GET" | "HEAD" | "OPTIONS") && !request.body.is_empty() {
             return Err(fault(R::MalformedBody));
         }
         Ok(Call {
@@ -90,7 +99,7 @@ impl Interpreter {
             (rest, Some(same))
         };
         let (path, query) = rest.split_once('?').unwrap_or((&rest, ""));
-        if path.contains('#') {
+        if rest.contains('#') {
             return Err(fault(R::MalformedUrl));
         }
         Ok((path.to_owned(), query.to_owned(), authority_ok))
@@ -225,6 +234,12 @@ pub(crate) fn media_type(text: &str) -> (String, Pairs) {
 
 /// `Accept` and `_format` ask for JSON, of a version with tables.
 fn check_accept(headers: &[(String, String)], parameters: &[(String, String)]) -> Result<(), Denial> {
+    let formats = parameters.iter().filter(|(name, _)| name == "_format").all(|(_, value)| is_json_format(value));
+    if formats && accepted(headers).is_some() { Ok(()) } else { Err(fault(R::NotAcceptable)) }
+}
+
+/// The kind of JSON to ask the upstream for: the first that the client names, else FHIR's; none if it takes neither.
+pub(crate) fn accepted(headers: &[(String, String)]) -> Option<&'static str> {
     let accepts: Vec<&str> =
         headers.iter().filter(|(name, _)| name == "accept").flat_map(|(_, value)| value.split(',')).collect();
     let ranges: Vec<(String, Pairs)> =
@@ -233,19 +248,24 @@ fn check_accept(headers: &[(String, String)], parameters: &[(String, String)]) -
         |pairs: &Pairs, name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let known_version = |pairs: &Pairs| asked(pairs, "fhirversion").is_none_or(|version| version == "4.0");
     let weighs = |pairs: &Pairs| asked(pairs, "q").is_none_or(|q| q.parse::<f64>().is_ok_and(|q| q > 0.0));
-    let json = |kind: &str| matches!(kind, "application/fhir+json" | "application/json" | "application/*" | "*/*");
-    let served = ranges.is_empty() || ranges.iter().any(|(kind, pairs)| json(kind) && weighs(pairs));
-    let versions = ranges.iter().all(|(_, pairs)| known_version(pairs));
-    let formats = parameters.iter().filter(|(name, _)| name == "_format").all(|(_, value)| is_json_format(value));
-    if served && versions && formats { Ok(()) } else { Err(fault(R::NotAcceptable)) }
+    if !ranges.iter().all(|(_, pairs)| known_version(pairs)) {
+        return None;
+    }
+    let taken: Vec<&str> = ranges.iter().filter(|(_, pairs)| weighs(pairs)).map(|(kind, _)| kind.as_str()).collect();
+    let own = |kind: &&str| match *kind {
+        "application/json" => Some("application/json"),
+        "application/fhir+json" => Some("application/fhir+json"),
+        _ => None,
+    };
+    let any = ranges.is_empty() || taken.iter().any(|kind| matches!(*kind, "application/*" | "*/*"));
+    taken.iter().find_map(own).or(any.then_some("application/fhir+json"))
 }
 
-/// Whether a `_format` asks for JSON; an empty one asks for nothing. A `+` came as a space.
+/// Whether a `_format` asks for JSON. A `+` came as a space.
 pub(crate) fn is_json_format(value: &str) -> bool {
     let (kind, pairs) = media_type(value);
     let version = pairs.iter().all(|(name, value)| name != "fhirversion" || value == "4.0");
-    matches!(kind.as_str(), "" | "json" | "application/json" | "application/fhir+json" | "application/fhir json")
-        && version
+    matches!(kind.as_str(), "json" | "application/json" | "application/fhir+json" | "application/fhir json") && version
 }
 
 /// The body's form, by what the method and path ask for.
@@ -254,7 +274,7 @@ fn check_body_form(request: &Request<'_>, headers: &[(String, String)], is_searc
         headers.iter().filter(|(name, _)| name == "content-type").map(|(_, value)| value.as_str()).collect();
     let coded =
         headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity"));
-    if request.body.is_empty() {
+    if request.body.is_empty() && !(is_search && !types.is_empty()) {
         return Ok(());
     }
     if !matches!(request.method, "POST" | "PUT" | "PATCH") {
@@ -270,7 +290,7 @@ fn check_body_form(request: &Request<'_>, headers: &[(String, String)], is_searc
     let json = matches!(kind.as_str(), "application/fhir+json" | "application/json");
     let kind_ok = match request.method {
         "POST" if is_search => kind == "application/x-www-form-urlencoded",
-        "PATCH" => json || kind == "application/json-patch+json",
+        "PATCH" => matches!(kind.as_str(), "application/fhir+json" | "application/json-patch+json"),
         _ => json,
     };
     if kind_ok && parameters_ok && !coded { Ok(()) } else { Err(fault(R::UnsupportedMediaType)) }

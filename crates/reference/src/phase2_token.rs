@@ -39,7 +39,9 @@ impl Interpreter {
             Caller::Missing if self.is_dev_mode(now) && call.query.iter().any(|(name, _)| is_paging(name)) => {
                 Err(deny(Token, R::ParameterDenied))
             }
-            Caller::Missing if self.is_dev_mode(now) => Ok(Passed::DevMode),
+            Caller::Missing if self.is_dev_mode(now) && call.path.is_some() && call.method != "TRACE" => {
+                Ok(Passed::DevMode)
+            }
             Caller::Missing => Err(deny(Token, R::NoToken)),
             Caller::Refused(reason) => Err(Denial { phase: Token, status: 401, reason: *reason }),
             Caller::Basic(_) | Caller::Both(..) if self.service.settings.basic.is_none() => {

@@ -36,17 +36,15 @@ impl Interpreter {
             self.check_key(key, &target)?;
         }
         let (principal, collected) = self.collect(caller).ok_or(deny(Rules, R::NoPermission))?;
-        if collected.is_empty() {
-            return Err(deny(Rules, R::NoPermission));
-        }
         let all = self.under_ceiling(&principal, collected);
         let asks_async = call.headers.iter().any(|(name, value)| name == "prefer" && prefers(value, "respond-async"));
-        if self.is_fhir() && asks_async && !all.iter().any(|rule| rule.context == Some(Context::System)) {
-            return Err(deny(Rules, R::NoRule));
-        }
         let asked = self.asked_types(&call, &target)?;
         let scene = Scene { call, target, principal, all, asked };
         let (rules, by_reference) = self.fit(&scene)?;
+        let fits_async = rules.iter().any(|rule| rule.context == Some(Context::System));
+        if self.is_fhir() && asks_async && scene.target.interaction.is_some() && !fits_async {
+            return Err(deny(Rules, R::NoRule));
+        }
         Ok(Fitting { scene, rules, by_reference })
     }
 
@@ -151,12 +149,25 @@ impl Interpreter {
         }
     }
 
+    /// Whether a compartment's URL can name members of that type, which a `patient/` rule needs: by their own elements.
+    fn has_members(&self, resource_type: &str) -> bool {
+        !matches!(self.standing(resource_type), Standing::Shared | Standing::Provenance | Standing::Binary)
+    }
+
     /// Whether a rule fits one operation on one type: a role by its name, a scope by its letters.
     fn fits_one(&self, rule: &Rule, operation: usize, resource_type: &str, letters: Letters) -> bool {
+        if rule.basic {
+            return rule.names(operation);
+        }
         if rule.letters.is_none() {
             return rule.names(operation) && self.letters_on(rule, resource_type).contains(letters);
         }
         !rule.excludes(operation) && self.gives(rule, resource_type, letters)
+    }
+
+    /// Whether a rule fits a read of that type.
+    pub(crate) fn fits_read(&self, scene: &Scene<'_>, rule: &Rule, resource_type: &str) -> bool {
+        self.fits_one(rule, scene.target.operation, resource_type, Letters::READ)
     }
 
     fn fit(&self, scene: &Scene<'_>) -> Result<(Vec<Rule>, bool), Denial> {
@@ -170,7 +181,9 @@ impl Interpreter {
         let not_patient =
             |rules: Vec<Rule>| -> Vec<Rule> { rules.into_iter().filter(|rule| !rule.is_patient()).collect() };
         let found = match target.interaction {
-            None | Some(I::Capabilities) => of(&|rule: &Rule| rule.names(operation)),
+            None => of(&|rule: &Rule| rule.names(operation)),
+            // It is open to everybody, so only an entry of a batch comes here: whose answer nobody checks.
+            Some(I::Capabilities) => Vec::new(),
             Some(I::Batch) => return Ok((scene.all.clone(), false)),
             Some(I::Read) => {
                 let found = one(Letters::READ);
@@ -186,7 +199,10 @@ impl Interpreter {
             Some(I::SearchType) => one(Letters::SEARCH),
             Some(I::HistoryType) => not_patient(one(Letters::SEARCH)),
             Some(I::SearchCompartment) if target.instance_type.as_deref() != Some("Patient") => Vec::new(),
-            Some(I::SearchCompartment) if target.resource_type.is_some() => one(Letters::SEARCH),
+            Some(I::SearchCompartment) if target.resource_type.is_some() => {
+                let member = |rule: &Rule| !rule.is_patient() || self.has_members(&name);
+                one(Letters::SEARCH).into_iter().filter(member).collect()
+            }
             Some(I::SearchCompartment | I::SearchSystem) => {
                 self.groups(scene, &scene.all, scene.asked.as_deref(), Letters::SEARCH)
             }
@@ -226,8 +242,11 @@ impl Interpreter {
         // A role gives exactly its operations; only for `$everything` it counts as letters too.
         let everything = scene.target.code.as_deref() == Some("everything");
         let by_letters = |rule: &Rule| rule.letters.is_some() || everything;
-        let gives =
-            |rule: &Rule, name: &String| rule.names(operation) || (by_letters(rule) && self.gives(rule, name, letters));
+        let compartment = scene.target.interaction == Some(I::SearchCompartment);
+        let members = |rule: &Rule, name: &str| !compartment || !rule.is_patient() || self.has_members(name);
+        let gives = |rule: &Rule, name: &String| {
+            rule.names(operation) || (by_letters(rule) && self.gives(rule, name, letters) && members(rule, name))
+        };
         let by_star = |rule: &Rule| {
             rule.names(operation) || (rule.letters.is_some() && self.letters_on_all(rule).contains(letters))
         };
@@ -253,9 +272,7 @@ impl Interpreter {
         let letters = Letters::SEARCH | if scene.call.method == "DELETE" { Letters::DELETE } else { Letters::UPDATE };
         let found: Vec<Rule> =
             scene.all.iter().filter(|rule| self.fits_one(rule, operation, name, letters)).cloned().collect();
-        if found.is_empty() {
-            return Err(deny(Rules, R::NoRule));
-        }
+        let found = self.in_context(scene, found)?;
         let creates = scene.call.method == "PUT";
         let deletes = scene.call.method == "DELETE";
         let plain =

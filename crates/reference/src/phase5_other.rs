@@ -18,14 +18,9 @@ impl Interpreter {
     pub(crate) fn query_phase(&self, scene: &Scene<'_>, rule: &Rule) -> Result<Plan, Denial> {
         let given = scene.call.parameters();
         let target = &scene.target;
-        if let Some(list) = rule.field_list(target.operation)
-            && !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
-            && !(scene.call.method == "POST" && scene.call.form.is_none())
-        {
-            let allowed = |name: &str| SHAPE.contains(&name) || crate::fields::allows_name(list, name);
-            if given.iter().any(|(name, _)| !allowed(name)) {
-                return Err(fault(R::FieldDenied));
-            }
+        let searches = matches!(target.interaction, Some(I::SearchType | I::SearchSystem | I::SearchCompartment));
+        if !searches {
+            self.within_lists(scene, rule, &given)?;
         }
         match target.interaction {
             Some(I::SearchType) => self.query(scene, rule, &self.searched(scene), &given, Kind::Search),
@@ -36,11 +31,9 @@ impl Interpreter {
             }
             Some(I::Conditional) => self.query(scene, rule, &self.searched(scene), &given, Kind::Conditional),
             Some(I::HistoryInstance | I::HistoryType) => {
-                self.own_names(scene, &given, &["_since", "_at", "_count", "_format", "_pretty"])
+                self.own_names(scene, &given, &[SHAPE, &["_since", "_at"]].concat())
             }
-            Some(I::HistorySystem) => {
-                self.own_names(scene, &given, &["_since", "_at", "_count", "_format", "_pretty", "_type"])
-            }
+            Some(I::HistorySystem) => self.own_names(scene, &given, &[SHAPE, &["_since", "_at", "_type"]].concat()),
             Some(I::Operation) => self.operation_query(scene, rule, &given),
             Some(I::Read | I::Vread | I::Create | I::Update | I::Patch | I::Delete | I::Batch | I::Capabilities) => {
                 self.own_names(scene, &given, SHAPE)
@@ -55,6 +48,10 @@ impl Interpreter {
         let mut plan = Plan { exact: true, ..Plan::default() };
         for (name, value) in given {
             let known = names.contains(&name.as_str());
+            if known && value.is_empty() && !SHAPE.contains(&name.as_str()) {
+                plan.ignored.push(name.clone());
+                continue;
+            }
             if self.is_fhir() && is_escape(name) {
                 return Err(fault(R::ParameterDenied));
             }
@@ -77,7 +74,14 @@ impl Interpreter {
             }
         }
         plan.shape.sort_by_key(|(name, _)| SHAPE.iter().position(|one| one == name));
-        Ok(plan)
+        let counts = |(name, value): &(String, String)| match name.as_str() {
+            "_summary" => value == "count",
+            "_count" => value.bytes().all(|digit| digit == b'0'),
+            name => name == "_total",
+        };
+        // D45: off a search nothing is counted.
+        let counted = scene.target.interaction != Some(I::Operation) && plan.shape.iter().any(counts);
+        if counted { Err(fault(R::ParameterDenied)) } else { Ok(plan) }
     }
 
     fn operation_query(&self, scene: &Scene<'_>, rule: &Rule, given: &[(String, String)]) -> Result<Plan, Denial> {

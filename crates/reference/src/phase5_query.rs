@@ -73,7 +73,7 @@ pub(crate) fn is_escape(name: &str) -> bool {
     let base = name.split(':').next().unwrap_or(name);
     let last = name.rsplit(['.', ':']).next().unwrap_or(name);
     ESCAPE.contains(&base)
-        || base.starts_with("_contained")
+        || matches!(base, "_contained" | "_containedType")
         || is_paging(base)
         || matches!(last, "in" | "not-in") && name.contains(':')
 }
@@ -119,17 +119,93 @@ impl Interpreter {
     ) -> Result<Plan, Denial> {
         let mut plan = Plan { exact: true, ..Plan::default() };
         let declared = self.operations.get(scene.target.operation).map(|one| one.query.clone()).unwrap_or_default();
-        for (name, value) in given {
-            self.one_parameter(scene, rule, types, kind, &declared, (name, value), &mut plan)?;
+        // First what no rule could change, then ownership and joins, then includes; each in the client's order.
+        let step = |name: &str| {
+            let base = name.split([':', '.']).next().unwrap_or(name);
+            let known = base == "_has" || self.parameter_of_all(types, base).is_some();
+            let owner = rule.is_patient() && self.is_owner_of_all(types, base);
+            match base {
+                "_include" | "_revinclude" => 2,
+                _ if !is_escape(name) && known && (owner || base == "_has" || name.contains('.')) => 1,
+                _ => 0,
+            }
+        };
+        let mut written: Vec<(usize, (String, String))> = Vec::new();
+        for turn in 0..3 {
+            for (place, (name, value)) in given.iter().enumerate() {
+                if turn == 0 && step(name) == 2 && kind == Kind::Search {
+                    self.include_syntax(types, name, value)?;
+                }
+                let plain = !name.contains('.') && !name.ends_with(":not") && !name.starts_with("_has");
+                if turn == 0 && step(name) == 1 && plain && !value.is_empty() {
+                    let base = name.split(':').next().unwrap_or(name);
+                    if let Some(parameter) = self.parameter_of_all(types, base).filter(|_| base != "_id") {
+                        self.check_predicate(&parameter, name, value)?;
+                    }
+                }
+                if step(name) != turn {
+                    continue;
+                }
+                self.one_parameter(scene, rule, types, kind, &declared, (name, value), &mut plan)?;
+                // Includes stand behind the rest.
+                let order = if turn == 2 { place + given.len() } else { place };
+                written.extend(plan.client.drain(..).map(|pair| (order, pair)));
+            }
+            if turn == 1 {
+                // What one rule makes of all of them: the context first, then its lists, then its tags.
+                if matches!(kind, Kind::Conditional | Kind::IfNoneExist)
+                    && plan.predicates == 0
+                    && plan.owners.is_empty()
+                {
+                    return Err(fault(R::MalformedQuery));
+                }
+                if kind != Kind::TypeFilter {
+                    self.narrow(scene, rule, types, kind, &mut plan)?;
+                }
+                self.within_lists(scene, rule, given)?;
+                self.not_blind(scene, rule, given)?;
+            }
         }
+        written.sort_by_key(|(order, _)| *order);
+        plan.client = written.into_iter().map(|(_, pair)| pair).collect();
         plan.shape.sort_by_key(|(name, _)| SHAPE.iter().position(|one| one == name));
-        if matches!(kind, Kind::Conditional | Kind::IfNoneExist) && plan.predicates == 0 && plan.owners.is_empty() {
-            return Err(fault(R::MalformedQuery));
-        }
-        if kind != Kind::TypeFilter {
-            self.narrow(scene, rule, types, kind, &mut plan)?;
-        }
         Ok(plan)
+    }
+
+    /// D27: what tags or labels hide, a join could still find, and `_tag` and `_security` could probe.
+    fn not_blind(&self, scene: &Scene<'_>, rule: &Rule, given: &[(String, String)]) -> Result<(), Denial> {
+        for (name, value) in given.iter().filter(|_| self.is_blind(scene, rule)) {
+            let base = name.split([':', '.']).next().unwrap_or(name);
+            if value.is_empty() {
+                continue;
+            }
+            let known = self.parameter_of_all(&self.searched(scene), base).is_some();
+            if name.starts_with("_has:") || (name.contains('.') && known) {
+                return Err(fault(R::ChainDenied));
+            }
+            if matches!(base, "_security" | "_tag") {
+                return Err(fault(R::ParameterDenied));
+            }
+        }
+        Ok(())
+    }
+
+    /// D28: the names that the rule's lists let pass.
+    pub(crate) fn within_lists(
+        &self,
+        scene: &Scene<'_>,
+        rule: &Rule,
+        given: &[(String, String)],
+    ) -> Result<(), Denial> {
+        let target = &scene.target;
+        let of_query = !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
+            && !(scene.call.method == "POST" && scene.call.form.is_none());
+        for list in rule.field_lists(target.operation).iter().filter(|_| of_query) {
+            if given.iter().any(|(name, _)| !crate::fields::allows_name(list, name)) {
+                return Err(fault(R::FieldDenied));
+            }
+        }
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments, reason = "one parameter, seen from all sides; a struct would only hide that")]
@@ -203,9 +279,6 @@ impl Interpreter {
         }
         let parameter = self.parameter_of_all(types, base).ok_or(fault(R::UnknownParameter))?;
         self.check_predicate(&parameter, name, value)?;
-        if self.is_blind(scene, rule) && matches!(base, "_security" | "_tag") {
-            return Err(fault(R::ParameterDenied));
-        }
         left_out(kind, value)?;
         plan.predicates += 1;
         plan.client.push((name.clone(), value.clone()));
@@ -223,7 +296,7 @@ impl Interpreter {
     ) -> Result<(), Denial> {
         let names = types.iter().flat_map(|one| self.parameter_names(one)).chain(declared.iter().cloned());
         let fixed = SHAPE.iter().chain(ESCAPE).map(|one| (*one).to_owned());
-        if base.starts_with('_') || names.chain(fixed).any(|one| one != base && one.eq_ignore_ascii_case(base)) {
+        if base.starts_with('_') || names.chain(fixed).any(|one| one.eq_ignore_ascii_case(base)) {
             return Err(fault(R::UnknownParameter));
         }
         plan.ignored.push(name.to_owned());
@@ -256,6 +329,10 @@ impl Interpreter {
     fn sort(&self, types: &[String], name: &str, value: &str, plan: &mut Plan) -> Result<(), Denial> {
         if name != "_sort" {
             return Err(fault(R::UnknownParameter));
+        }
+        if value.is_empty() {
+            plan.ignored.push(name.to_owned());
+            return Ok(());
         }
         let all_text = |one: &String| matches!(one.strip_prefix('-').unwrap_or(one), "_content" | "_text");
         if url::values(value).iter().any(all_text) {
@@ -293,6 +370,7 @@ impl Interpreter {
             return Ok(());
         }
         if value.is_empty() {
+            plan.ignored.push(name.to_owned());
             return Ok(());
         }
         self.check_owner_values(scene, base, modifier, value)?;
@@ -423,17 +501,16 @@ pub(crate) fn shape(name: &str, value: &str, plan: &mut Plan) -> Result<(), Deni
     if !SHAPE.contains(&name) {
         return Err(fault(R::UnknownParameter));
     }
-    if plan.shape.iter().any(|(known, _)| known == name) {
-        return Err(fault(R::MalformedQuery));
+    plan.ignored.push(name.to_owned());
+    if value.is_empty() {
+        return Ok(());
     }
     let names = |text: &str| url::values(text).iter().all(|one| is_element_name(one));
     let ok = match name {
         "_elements" => names(value),
         "_summary" if value == "text" => return Err(fault(R::ParameterDenied)),
         "_summary" => matches!(value, "true" | "data" | "count" | "false"),
-        "_count" => {
-            !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u32>().is_ok()
-        }
+        "_count" => value.len() <= 6 && value.bytes().all(|byte| byte.is_ascii_digit()),
         "_total" => matches!(value, "none" | "estimate" | "accurate"),
         "_pretty" => matches!(value, "true" | "false"),
         // Phase 1 saw that it asks for JSON.
@@ -442,13 +519,19 @@ pub(crate) fn shape(name: &str, value: &str, plan: &mut Plan) -> Result<(), Deni
     if !ok {
         return Err(fault(R::MalformedQuery));
     }
-    if matches!(name, "_count" | "_pretty" | "_format") {
-        plan.ignored.push(name.to_owned());
-    }
-    match (name, value) {
-        ("_format", "") => {}
-        ("_format", _) => plan.shape.push((name.to_owned(), "json".to_owned())),
-        _ => plan.shape.push((name.to_owned(), value.to_owned())),
+    let value = if name == "_format" { "json" } else { value };
+    match plan.shape.iter_mut().find(|(known, _)| known == name) {
+        None => plan.shape.push((name.to_owned(), value.to_owned())),
+        Some((_, known)) if name == "_elements" => {
+            for one in url::values(value) {
+                if !url::values(known).contains(&one) {
+                    known.push_str(&format!(",{one}"));
+                }
+            }
+        }
+        // Two that differ are at odds.
+        Some((_, known)) if known != value => return Err(fault(R::MalformedQuery)),
+        Some(_) => {}
     }
     Ok(())
 }

@@ -119,16 +119,16 @@ impl Interpreter {
         let state = patch.apply(&current.value).ok_or(stop(Body, R::MalformedBody))?;
         let same =
             json::text(&state, "resourceType") == Some(&name) && json::text(&state, "id") == scene.target.id.as_deref();
-        if !same || json::has_confusing_key(&state, &self.element_names(&name)) {
+        if !same || json::has_two_readings(&state, &self.element_names(&name)) {
             return Err(stop(Body, R::MalformedBody));
         }
         self.check_new(scene, rule, &state)?;
         self.check_marks(scene, &state, Some(&current.value))?;
         check_whole(&state)?;
         check_whole(&current.value)?;
-        if let Some(list) = rule.field_list(scene.target.operation)
-            && !patch.touched().iter().all(|path| crate::fields::allows_path(list, path))
-        {
+        let touched = patch.touched();
+        let lists = rule.field_lists(scene.target.operation);
+        if !lists.iter().all(|list| touched.iter().all(|path| crate::fields::allows_path(list, path))) {
             return Err(stop(Body, R::FieldDenied));
         }
         let version = current.version.ok_or(stop(Body, R::ResponseUnreadable))?;
@@ -181,7 +181,7 @@ impl Interpreter {
             return Ok(Written::default());
         }
         let body = scene.call.json()?;
-        if json::text(&body, "resourceType").is_none() || json::has_confusing_key(&body, &self.element_names("")) {
+        if json::text(&body, "resourceType").is_none() || json::has_two_readings(&body, &self.element_names("")) {
             return Err(stop(Body, R::MalformedBody));
         }
         if let Some(patient) = &scene.principal.patient {
@@ -211,7 +211,7 @@ impl Interpreter {
 
     fn plain_body(&self, scene: &Scene<'_>, rule: &Rule) -> Result<Written, Stop> {
         let written = matches!(scene.call.method.as_str(), "POST" | "PUT" | "PATCH");
-        if rule.field_list(scene.target.operation).is_some() && written && scene.call.has_body() {
+        if !rule.field_lists(scene.target.operation).is_empty() && written && scene.call.has_body() {
             let body = scene.call.json()?;
             self.check_fields(scene, rule, &body)?;
         }
@@ -224,7 +224,7 @@ impl Interpreter {
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let of_type = body.is_object() && json::text(&body, "resourceType") == Some(&name);
         let id_ok = body.get("id").is_none_or(|id| id.as_str().is_some_and(policy::text::FhirId::accepts));
-        if !of_type || !id_ok || json::has_confusing_key(&body, &self.element_names(&name)) {
+        if !of_type || !id_ok || json::has_two_readings(&body, &self.element_names(&name)) {
             return Err(stop(Body, R::MalformedBody));
         }
         Ok(body)
@@ -235,7 +235,7 @@ impl Interpreter {
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let patch = patch::read(&body, &name).ok_or(stop(Body, R::MalformedBody))?;
         // D58: what a patch brings in has one reading, whatever becomes of it.
-        if patch.values().any(|value| json::has_confusing_key(value, &self.element_names(&name))) {
+        if patch.values().any(|value| json::has_two_readings(value, &self.element_names(&name))) {
             return Err(stop(Body, R::MalformedBody));
         }
         if patch.len() > patch::MAX_OPERATIONS { Err(stop(Body, R::TooLarge)) } else { Ok(patch) }
@@ -277,7 +277,9 @@ impl Interpreter {
             200 => {}
             _ => return Err(unreadable),
         }
-        let document = json::read(stored.body).map_err(|_| unreadable.clone())?;
+        // What cannot be read is there, and covered by nobody.
+        let unreadable = if phase == Body { unreadable } else { self.uncovered(phase) };
+        let Ok(document) = json::read(stored.body) else { return Err(unreadable) };
         let value = document.value;
         if !value.is_object() {
             return Err(unreadable);
@@ -311,8 +313,9 @@ impl Interpreter {
 
     /// The answer to an instance that is not covered: the same, unless its existence may show.
     pub(crate) fn uncovered(&self, phase: policy::decision::Phase) -> Stop {
-        let status = if self.service.settings.hide_existence { 404 } else { 403 };
-        Stop::Deny(Denial { phase, status, reason: R::NotFound })
+        let hides = self.service.settings.hide_existence;
+        let (status, reason) = if hides { (404, R::NotFound) } else { (403, R::ExistingNotCovered) };
+        Stop::Deny(Denial { phase, status, reason })
     }
 
     /// The new state is covered by the rule; its tags are asked in phase 8.
@@ -445,10 +448,9 @@ impl Interpreter {
 
     /// Phase 6's list of fields of a body.
     fn check_fields(&self, scene: &Scene<'_>, rule: &Rule, body: &Value) -> Result<(), Denial> {
-        match rule.field_list(scene.target.operation) {
-            Some(list) if !crate::fields::allows_body(list, body) => Err(deny(Body, R::FieldDenied)),
-            _ => Ok(()),
-        }
+        let lists = rule.field_lists(scene.target.operation);
+        let allowed = lists.iter().all(|list| crate::fields::allows_body(list, body));
+        if allowed { Ok(()) } else { Err(deny(Body, R::FieldDenied)) }
     }
 
     /// D18: the query of `If-None-Exist`, as a search of the type by the same rule.

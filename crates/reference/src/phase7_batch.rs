@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Next, Sent, SentBody};
 use crate::call::{Body, Call, Scene};
-use crate::decide::{Decided, Permitted, base, denied, encode_query, undecided};
+use crate::decide::{Decided, Permitted, base, denied, encode_query, set, sorted, undecided};
 use crate::denial::{Denial, deny};
-use crate::phase1_normalise::check_query_limits;
+use crate::phase1_normalise::{accepted, check_query_limits};
 use crate::phase4_rules::Fitting;
 use crate::phase5_query::Plan;
 use crate::union::Merged;
@@ -48,6 +48,7 @@ impl Interpreter {
             Ok(read) => read,
             Err(denial) => return denied(denial, Some(&scene.target)),
         };
+        let can = scene.call.capabilities;
         let siblings = if kind == "transaction" { siblings(&entries) } else { BTreeMap::new() };
         let decided: Vec<Decided<'a>> =
             entries.iter().map(|entry| self.entry(&scene, entry, &siblings, request)).collect();
@@ -74,6 +75,12 @@ impl Interpreter {
             whole.answer.entries = answers;
             return whole;
         }
+        // D34: the answer is always written anew.
+        if !can.rewrite || !can.check_response {
+            let mut whole = denied(deny(Phase::Batch, R::ObligationUnsupported), Some(&scene.target));
+            whole.answer.entries = answers;
+            return whole;
+        }
         self.forward_batch(scene, plan, &kind, &entries, decided)
     }
 
@@ -89,7 +96,14 @@ impl Interpreter {
         let mut forwarded = Vec::new();
         for (entry, one) in entries.iter().zip(&decided) {
             if let Next::Forward(sent) = &one.answer.next {
-                forwarded.push(written(entry, sent));
+                let id = one.answer.resource_id.as_ref();
+                let about = one
+                    .answer
+                    .resource_type
+                    .as_ref()
+                    .zip(id)
+                    .map(|(name, id)| format!("{}/{name}/{id}", self.own_base()));
+                forwarded.push(written(entry, sent, about.as_deref()));
             }
             for rule in &one.answer.rules {
                 if !answer.rules.contains(rule) {
@@ -97,13 +111,16 @@ impl Interpreter {
                 }
             }
         }
-        answer.ignored.clone_from(&plan.ignored);
+        answer.ignored = sorted(plan.ignored.clone());
         answer.entries = decided.iter().map(|one| one.answer.clone()).collect();
         answer.next = if forwarded.is_empty() {
             let refused: Vec<Value> = answer.entries.iter().map(|one| self.outcome_entry(one)).collect();
             Next::Reply(200, json!({"resourceType": "Bundle", "type": format!("{kind}-response"), "entry": refused}))
         } else {
-            let mut sent = self.sent(&scene.call, plan.shape.clone());
+            let kept = plan.shape.iter().filter(|(name, _)| matches!(name.as_str(), "_format" | "_pretty")).cloned();
+            let mut sent = self.sent(&scene.call, kept.collect());
+            sent.headers.retain(|(name, _)| name != "if-match" && name != "if-none-exist");
+            set(&mut sent.headers, "accept", accepted(&scene.call.headers).unwrap_or_default());
             sent.body = Some(SentBody::Json(json!({"resourceType": "Bundle", "type": kind, "entry": forwarded})));
             Next::Forward(sent)
         };
@@ -227,7 +244,7 @@ impl Interpreter {
     ) -> Result<Call<'a>, Denial> {
         let fault = |reason| deny(Phase::Normalise, reason);
         let (path, query) = entry.url.split_once('?').unwrap_or((&entry.url, ""));
-        if path.contains('#') {
+        if entry.url.contains('#') {
             return Err(fault(R::MalformedUrl));
         }
         let path = url::segments(&format!("/{path}")).ok_or(fault(R::MalformedUrl))?;
@@ -242,6 +259,9 @@ impl Interpreter {
         check_query_limits(&query)?;
         if query.iter().any(|(name, value)| name == "_format" && !crate::phase1_normalise::is_json_format(value)) {
             return Err(fault(R::NotAcceptable));
+        }
+        if entry.resource.as_ref().is_some_and(|resource| !resource.is_object()) {
+            return Err(fault(R::MalformedBody));
         }
         if entry.resource.is_some() && matches!(entry.method.as_str(), "GET" | "DELETE") {
             return Err(fault(R::MalformedBody));
@@ -307,7 +327,7 @@ fn siblings(entries: &[Entry]) -> BTreeMap<String, String> {
 }
 
 /// An entry as it goes upstream.
-fn written(entry: &Entry, sent: &Sent) -> Value {
+fn written(entry: &Entry, sent: &Sent, own_url: Option<&str>) -> Value {
     let mut request = Map::new();
     let query = encode_query(&sent.query);
     let path = sent.path.trim_start_matches('/');
@@ -321,7 +341,9 @@ fn written(entry: &Entry, sent: &Sent) -> Value {
         }
     }
     let mut out = Map::new();
-    if let Some(full_url) = &entry.full_url {
+    // D33: a `urn:`, or the own URL of just what the entry is about.
+    let goes = |url: &&String| url.starts_with("urn:") || own_url.is_some_and(|own| **url == own);
+    if let Some(full_url) = entry.full_url.as_ref().filter(goes) {
         out.insert("fullUrl".to_owned(), json!(full_url));
     }
     if let Some(resource) = &entry.resource {

@@ -13,15 +13,16 @@ use crate::rules::Rule;
 impl Interpreter {
     /// Goes through phase 8 with one rule.
     pub(crate) fn tags_phase(&self, scene: &Scene<'_>, rule: &Rule, written: &Written) -> Result<(), Denial> {
-        let reads = rule.condition.as_ref().is_some_and(crate::condition::Condition::reads_resource);
-        if !reads && !self.where_holds(scene, rule, None) {
+        if !self.where_holds(scene, rule, None) {
             return Err(deny(Tags, R::WhereFalse));
         }
         if scene.target.interaction.is_none() {
             return self.plain_tags(scene, rule);
         }
         let (name, id) = (scene.target.instance_type.as_deref().unwrap_or_default(), scene.target.id.as_deref());
-        if let Some(id) = id
+        // The Patient of a compartment's URL is not what is asked for.
+        let compartment = scene.target.interaction == Some(policy::operation::Interaction::SearchCompartment);
+        if let Some(id) = id.filter(|_| !compartment)
             && self.registry_refuses(scene, rule, name, id)
         {
             return Err(deny(Tags, R::TagMismatch));

@@ -121,7 +121,14 @@ impl Interpreter {
             _ => (false, Letters::READ),
         };
         let letters = if is_match { letters } else { self.include_letters(permitted, name) };
-        let covers = self.is_covered(scene, resource, letters, is_match, sight);
+        // What no include asked for can be led to by nothing.
+        let leads = |one: &Include| one.brings(name);
+        if !is_match && !permitted.merged.plan.includes.iter().any(leads) {
+            return None;
+        }
+        // A role that names a chart gives none of what is in it: that is by letters (D10).
+        let named = is_match && scene.target.interaction != Some(I::Operation);
+        let covers = self.is_covered(scene, resource, letters, named, sight);
         Some(Entry { value, resource, is_match, covers })
     }
 
@@ -202,7 +209,7 @@ impl Interpreter {
                 Ok(Some(document)) => Ok(document.repeats.is_empty()
                     && json::text(&document.value, "resourceType") == Some(name)
                     && json::text(&document.value, "id") == Some(id)
-                    && self.is_covered(scene, &document.value, Letters::SEARCH, true, sight).contains(&Cover::Yes)),
+                    && self.is_covered(scene, &document.value, Letters::READ, true, sight).contains(&Cover::Yes)),
                 Err(hold) => Err(hold),
             };
             *open = settle(kept, asks)?;
@@ -220,10 +227,9 @@ impl Interpreter {
                 let led = || {
                     entries.iter().zip(&before).any(|(from, kept)| {
                         *kept
-                            && includes.iter().any(|include| {
-                                (from.is_match || include.iterate)
-                                    && leads(include, from.resource, entry.resource, &sight.bases)
-                            })
+                            && includes
+                                .iter()
+                                .any(|include| leads(include, from.resource, entry.resource, &sight.bases))
                     })
                 };
                 if is_open
@@ -289,7 +295,9 @@ impl Interpreter {
         if Self::is_search(&permitted.scene) {
             return permitted.merged.exact;
         }
-        permitted.permits.iter().any(|one| self.is_plain(&one.rule, permitted.scene.target.operation))
+        let interaction = permitted.scene.target.interaction;
+        let plain = permitted.permits.iter().any(|one| self.is_plain(&one.rule, permitted.scene.target.operation));
+        interaction != Some(I::Operation) && plain
     }
 
     /// A URL on the Service's base; none for a foreign one.
@@ -312,22 +320,11 @@ fn settle(kept: Kept, asks: &mut Vec<Lookup>) -> Result<bool, Hold> {
     }
 }
 
-/// Whether an include leads from one resource to another.
+/// Whether an include that was asked for brings one resource beside another: one of them names the other, wherever.
 fn leads(include: &Include, from: &Value, to: &Value, bases: &[String]) -> bool {
     let (holder, held) = if include.reverse { (to, from) } else { (from, to) };
-    if json::text(holder, "resourceType") != Some(&include.source) {
-        return false;
-    }
     let (Some(name), Some(id)) = (json::text(held, "resourceType"), json::text(held, "id")) else { return false };
-    let targets = &include.parameter.targets;
-    if include.target.as_deref().is_some_and(|target| target != name)
-        || (!targets.is_empty() && !targets.iter().any(|one| one == name))
-    {
-        return false;
-    }
+    let brought = json::text(to, "resourceType").unwrap_or_default();
     let wanted = Named::Instance(name.to_owned(), id.to_owned());
-    let fits = |only: &Option<String>| only.as_deref().is_none_or(|only| only == name);
-    let at_paths =
-        include.parameter.paths.iter().filter(|(_, only)| fits(only)).flat_map(|(path, _)| json::at(holder, path));
-    at_paths.into_iter().any(|one| Interpreter::named(one, bases) == wanted)
+    include.brings(brought) && json::objects(holder).iter().any(|one| Interpreter::named(one, bases) == wanted)
 }

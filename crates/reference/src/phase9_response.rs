@@ -71,8 +71,9 @@ impl Interpreter {
 
     /// The not-found answer; of an instance that is there, 403 where its existence may show.
     pub(crate) fn not_found(&self, is_there: bool) -> Response {
-        let status = if is_there && !self.service.settings.hide_existence { 403 } else { 404 };
-        self.own(status, R::NotFound, usize::from(is_there))
+        let shows = is_there && !self.service.settings.hide_existence;
+        let (status, reason) = if shows { (403, R::ResponseNotCovered) } else { (404, R::NotFound) };
+        self.own(status, reason, usize::from(is_there))
     }
 
     pub(crate) fn unreadable(&self) -> Response {
@@ -90,20 +91,23 @@ impl Interpreter {
     ) -> Response {
         let scene = &permitted.scene;
         let Some(interaction) = scene.target.interaction else {
-            return if status >= 400 { bare(status) } else { as_it_came(status, parsed) };
+            return as_it_came(status, parsed);
         };
         match status {
-            404 | 410 if scene.target.id.is_some() => return self.not_found(false),
+            404 | 410 if scene.target.id.is_some() => {
+                let own = self.not_found(false);
+                let Response::Released { status, body, released, dropped, .. } = own else { return own };
+                return Response::Released { status, reason: None, body, released, dropped };
+            }
+            410 => return bare(self.legacy_status(404)),
             400.. => return bare(status),
             200..=299 => {}
             _ => return self.unreadable(),
         }
-        let partial = permitted
-            .merged
-            .plan
-            .shape
-            .iter()
-            .any(|(name, value)| name == "_elements" || (name == "_summary" && value != "false"));
+        let partial =
+            permitted.merged.plan.shape.iter().any(|(name, value)| {
+                name == "_elements" || (name == "_summary" && (value == "true" || value == "count"))
+            });
         let sight = Sight { bases: vec![self.own_base(), base.trim_end_matches('/').to_owned()], partial };
         let asks_async =
             scene.call.header("prefer").is_some_and(|value| crate::phase4_rules::prefers(value, "respond-async"));
@@ -168,7 +172,10 @@ impl Interpreter {
         };
         let same = json::text(&value, "resourceType") == scene.target.resource_type.as_deref()
             && json::text(&value, "id") == scene.target.id.as_deref();
-        if !repeats.is_empty() || !same {
+        let version = value.get("meta").and_then(|meta| json::text(meta, "versionId"));
+        let asked = scene.call.path.as_ref().and_then(|path| path.last()).map(String::as_str);
+        let other = scene.target.interaction == Some(I::Vread) && version.is_some() && version != asked;
+        if !repeats.is_empty() || !same || other {
             return self.not_found(true);
         }
         let covers = self.is_covered(scene, &value, Letters::READ, true, sight);
@@ -356,22 +363,26 @@ impl Interpreter {
         else {
             return Ok(false);
         };
-        let mut asks = Vec::new();
+        let reads = |name: &str| Self::covering(scene).any(|rule| self.gives(rule, name, Letters::READ));
+        let is = |one: &Value, name: &str, id: &str| {
+            json::text(one, "resourceType") == Some(name) && json::text(one, "id") == Some(id)
+        };
+        let mut open = Vec::new();
         for (name, id) in targets {
             if name == "Patient" && id == *patient {
                 continue;
             }
-            if name == "Provenance" || name == "Patient" {
-                return Ok(false);
-            }
-            let is_target =
-                |one: &&&Value| json::text(one, "resourceType") == Some(&name) && json::text(one, "id") == Some(&id);
-            match kept.iter().find(is_target) {
+            match kept.iter().find(|one| is(one, &name, &id)) {
                 Some(one) if self.is_member(one, patient, &sight.bases, sight.partial) => continue,
+                // One that can never be covered: then nothing is looked up.
                 Some(_) => return Ok(false),
-                None => {}
+                None if name == "Provenance" || name == "Patient" || !reads(&name) => return Ok(false),
+                None => open.push((name, id)),
             }
-            if !Self::covering(scene).any(|rule| self.gives(rule, &name, Letters::READ)) || *lookups >= MAX_LOOKUPS {
+        }
+        let mut asks = Vec::new();
+        for (name, id) in open {
+            if *lookups >= MAX_LOOKUPS {
                 return Ok(false);
             }
             *lookups += 1;
@@ -382,8 +393,11 @@ impl Interpreter {
                 Ok(None) => return Ok(false),
                 Ok(Some(document)) => {
                     let value = &document.value;
-                    let same = json::text(value, "resourceType") == Some(&name) && json::text(value, "id") == Some(&id);
-                    if !document.repeats.is_empty() || !same || !self.is_member(value, patient, &sight.bases, false) {
+                    let whole = Sight { partial: false, ..sight.clone() };
+                    let covered = is(value, &name, &id)
+                        && self.is_member(value, patient, &sight.bases, false)
+                        && self.is_covered(scene, value, Letters::READ, false, &whole).contains(&Cover::Yes);
+                    if !document.repeats.is_empty() || !covered {
                         return Ok(false);
                     }
                 }
@@ -402,9 +416,9 @@ pub(crate) fn fetched(scene: &Scene<'_>, lookup: &Lookup) -> Result<Option<json:
         return if scene.call.capabilities.lookup { Err(Hold::Ask(vec![lookup.clone()])) } else { Ok(None) };
     };
     match found.status {
-        404 | 410 => Ok(None),
-        200 => json::read(found.body).map(Some).map_err(|_| Hold::Unreadable),
-        _ => Err(Hold::Unreadable),
+        // What cannot be read covers nothing.
+        200 => Ok(json::read(found.body).ok()),
+        _ => Ok(None),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::denial::Denial;
 use crate::facts::{Parameter, is_type_name};
 use crate::phase5_query::{Plan, fault};
 
+/// The most includes that go upstream.
+const MAX_WRITTEN_OUT: usize = 100;
+
 /// An include that goes upstream.
 #[derive(Clone, Debug)]
 pub(crate) struct Include {
@@ -25,17 +28,24 @@ pub(crate) struct Include {
     pub(crate) target: Option<String>,
 }
 
+impl Include {
+    /// Whether resources of that type come in by it.
+    pub(crate) fn brings(&self, name: &str) -> bool {
+        if self.reverse {
+            return self.source == name;
+        }
+        let targets = &self.parameter.targets;
+        self.target.as_deref().is_none_or(|target| target == name)
+            && (targets.is_empty() || targets.iter().any(|target| target == name))
+    }
+}
+
 impl Interpreter {
     /// Whether an included type may come: some rule reads it, or it is shared.
     fn may_include(&self, scene: &Scene<'_>, name: &str) -> bool {
         let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
         let read = scene.all.iter().filter(usable).any(|one| self.gives(one, name, Letters::READ));
         self.has_type(name) && (read || self.shared_by_reference(name))
-    }
-
-    fn may_include_any(&self, scene: &Scene<'_>) -> bool {
-        let usable = |one: &&crate::rules::Rule| !one.is_patient() || scene.principal.patient.is_some();
-        scene.all.iter().filter(usable).any(|one| self.letters_on_all(one).contains(Letters::READ))
     }
 
     fn may_reverse(&self, scene: &Scene<'_>, name: &str) -> bool {
@@ -52,6 +62,9 @@ impl Interpreter {
         value: &str,
         plan: &mut Plan,
     ) -> Result<(), Denial> {
+        if value.is_empty() {
+            return Ok(());
+        }
         let iterate = match name.split_once(':') {
             None => false,
             Some((_, "iterate")) => true,
@@ -60,7 +73,7 @@ impl Interpreter {
         let reverse = name.starts_with("_revinclude");
         plan.used.push(name.split(':').next().unwrap_or(name).to_owned());
         let asked = self.asked_includes(types, reverse, iterate, value)?;
-        let wildcard = value == "*";
+        let wildcard = value == "*" || value.ends_with(":*");
         let via = format!("{name}={value}");
         let mut verdicts: Vec<(String, bool)> = Vec::new();
         for one in asked {
@@ -75,22 +88,14 @@ impl Interpreter {
                 }
                 continue;
             }
+            // One that may lead anywhere leads to every type of the Service.
             let targets = match &one.target {
-                Some(target) => Some(vec![target.clone()]),
-                None => self.targets(&one.parameter),
-            };
-            let Some(targets) = targets else {
-                let granted = self.may_include_any(scene);
-                verdicts.push(("*".to_owned(), granted));
-                if granted {
-                    plan.client.push((name.to_owned(), label));
-                    plan.includes.push(one);
-                }
-                continue;
+                Some(target) => vec![target.clone()],
+                None => self.targets(&one.parameter).unwrap_or_else(|| self.types.clone()),
             };
             let granted: Vec<&String> = targets.iter().filter(|target| self.may_include(scene, target)).collect();
             verdicts.extend(targets.iter().map(|target| (target.clone(), granted.contains(&target))));
-            if granted.len() == targets.len() {
+            if granted.len() == targets.len() && !wildcard {
                 let target = one.target.as_ref().map(|target| format!(":{target}")).unwrap_or_default();
                 plan.client.push((name.to_owned(), format!("{label}{target}")));
                 plan.includes.push(one.clone());
@@ -101,9 +106,26 @@ impl Interpreter {
                 }
             }
         }
+        // No more than so many are written out.
+        let is_include =
+            |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
+        let mut written = 0;
+        let mut once: Vec<(String, String)> = Vec::new();
+        plan.client.retain(|pair| {
+            let again = is_include(pair) && once.contains(pair);
+            once.push(pair.clone());
+            if again {
+                return false;
+            }
+            written += usize::from(is_include(pair));
+            !is_include(pair) || written <= MAX_WRITTEN_OUT
+        });
         if wildcard {
             verdicts.sort();
             verdicts.dedup();
+        }
+        if verdicts.is_empty() {
+            verdicts.push(("*".to_owned(), false));
         }
         let denied = verdicts.iter().any(|(_, granted)| !granted);
         plan.related.extend(verdicts.into_iter().map(|(name, granted)| (via.clone(), name, granted)));
@@ -111,6 +133,17 @@ impl Interpreter {
             return Err(fault(R::IncludeDenied));
         }
         Ok(())
+    }
+
+    /// Whether an include can be read at all, whatever any rule says.
+    pub(crate) fn include_syntax(&self, types: &[String], name: &str, value: &str) -> Result<(), Denial> {
+        let iterate = match name.split_once(':') {
+            None => false,
+            Some((_, "iterate")) => true,
+            Some(_) => return Err(fault(R::UnknownParameter)),
+        };
+        let reverse = name.starts_with("_revinclude");
+        if value.is_empty() { Ok(()) } else { self.asked_includes(types, reverse, iterate, value).map(|_| ()) }
     }
 
     /// What a value asks for: one parameter, or with `*` every one that can lead from or to the searched types.
@@ -122,27 +155,41 @@ impl Interpreter {
         value: &str,
     ) -> Result<Vec<Include>, Denial> {
         let unknown = fault(R::UnknownParameter);
-        if value == "*" {
-            let sources: Vec<String> = if reverse || iterate { self.types.clone() } else { types.to_vec() };
-            let one = |source: &String, parameter: Parameter| Include {
+        let parts: Vec<&str> = value.split(':').collect();
+        let sources = match parts.as_slice() {
+            ["*"] if reverse => Some(self.types.clone()),
+            ["*"] => Some(types.to_vec()),
+            [source, "*"] if self.has_type(source) => Some(vec![(*source).to_owned()]),
+            [_, "*"] => return Err(unknown),
+            _ => None,
+        };
+        if let Some(sources) = sources {
+            let one = |source: &String, parameter: Parameter, target: Option<&String>| Include {
                 reverse,
                 iterate,
                 source: source.clone(),
                 parameter,
-                target: None,
+                target: target.cloned(),
             };
-            let all = sources
-                .iter()
-                .flat_map(|source| self.references(source).into_iter().map(move |parameter| one(source, parameter)));
-            let leads = |include: &Include| {
-                !reverse
-                    || iterate
-                    || include.parameter.targets.is_empty()
-                    || include.parameter.targets.iter().any(|name| types.contains(name))
-            };
-            return Ok(all.filter(leads).collect());
+            let mut all = Vec::new();
+            if !reverse {
+                for source in &sources {
+                    all.extend(self.references(source).into_iter().map(|parameter| one(source, parameter, None)));
+                }
+                return Ok(all);
+            }
+            // What points at what is searched.
+            for own in types {
+                for source in &sources {
+                    let points = |one: &Parameter| {
+                        self.targets(one).is_none_or(|targets| targets.iter().any(|target| target == own))
+                    };
+                    let pointing = self.references(source).into_iter().filter(points);
+                    all.extend(pointing.map(|parameter| one(source, parameter, Some(own))));
+                }
+            }
+            return Ok(all);
         }
-        let parts: Vec<&str> = value.split(':').collect();
         let (source, name, target) = match parts.as_slice() {
             [source, name] => (*source, *name, None),
             [source, name, target] => (*source, *name, Some(*target)),

@@ -30,9 +30,6 @@ impl Interpreter {
         } else {
             self.chain(scene, rule, types, name, value, plan)?;
         }
-        if self.is_blind(scene, rule) {
-            return Err(fault(R::ChainDenied));
-        }
         plan.client.push((name.to_owned(), value.to_owned()));
         Ok(())
     }
@@ -43,13 +40,21 @@ impl Interpreter {
         if !self.has_type(into) {
             return Err(denied);
         }
-        let whole =
-            |one: &&Rule| one.constraints.is_empty() && !self.tags_bind(one) && self.gives(one, into, Letters::SEARCH);
+        let whole = |one: &&Rule| {
+            one.constraints.is_empty()
+                && !self.tags_bind(one)
+                && one.conditions().next().is_none()
+                && self.gives(one, into, Letters::SEARCH)
+        };
         let open = scene.all.iter().filter(|one| !one.is_patient()).any(|one| whole(&one));
         let bound =
             scene.principal.patient.is_some() && scene.all.iter().filter(|one| one.is_patient()).any(|one| whole(&one));
-        let touched = |one: &Rule| !self.letters_on(one, into).is_empty();
-        let granular = scene.all.iter().any(|one| !one.constraints.is_empty() && touched(one));
+        // One that a constraint, tags or a `where` limit.
+        let limits = |one: &Rule| {
+            let limited = !one.constraints.is_empty() || self.tags_bind(one) || one.conditions().next().is_some();
+            limited && self.gives(one, into, Letters::SEARCH)
+        };
+        let granular = scene.all.iter().any(limits);
         if !open && !bound && (self.service.settings.chains == Chains::Strict || granular) {
             return Err(denied);
         }

@@ -5,12 +5,11 @@
 //! **1 Normalise.** Ids are known by place: the segment after a type, and the one after `_history` of an instance; one that
 //! begins with `_` or `$` is a word, and never fits `{id}` (404). A raw `#` is malformed. A limit on query, parameters, OR
 //! lists, hops and includes is 414; on bodies and depth 413. Without any `Host` only an absolute target passes; its scheme
-//! has to be the base's. Control characters in a header are `malformed_url`. Every `fhirVersion` in `Accept` has to be 4.0,
-//! also beside an acceptable range. A second `Content-Type`, a charset but UTF-8, and a body without a type are 415. `GET`,
-//! `HEAD` and `DELETE` have no body (`malformed_body`).
+//! has to be the base's. Control characters in a header are `malformed_url`. A second `Content-Type`, a charset
+//! but UTF-8, and a body without a type are 415. Forms are D43.
 //!
 //! **2 Token.** Open paths keep of the query: `metadata` its `mode`, `_format` and `_pretty`; `.well-known` nothing; excluded
-//! paths all. Basic credentials where Basic is off are `malformed_token`.
+//! paths all.
 //!
 //! **3 Operation.** The most literal path is found first, then its method: a literal path without the method is 405, even if
 //! a template has it. A first segment that is a whole parameter is a type, whatever its name; without an `enum` it may be
@@ -18,24 +17,18 @@
 //!
 //! **4 Rules.** `no_permission` is asked before ceilings and before the patient context, so a `patient/` rule without a
 //! patient still counts as a permission; `respond-async` is asked after it. A faulty line or `where` makes the role give
-//! nothing. `default_user_role` is for tokens without any role id, SMART word or `__` word, and never names a `$operation`.
-//! A ceiling's `system/` scope bounds roles, extension scopes and keys too; what it bounds counts by letters, no more as a
-//! named operation; its `user/` scope bounds only `user/`. A key's ceiling is that of its Account. A role that lists a
-//! write through `/{type}` does not name the types that carry security. A role of the conditional operations counts as `us` or
-//! `ds`. A system search, its history and `Patient/id/*` by a role need the operation itself; only for `$everything` a role
-//! counts by its letters too. An unknown `_type` is refused here, where it is needed first; a second `_type` is malformed.
+//! nothing. A role that lists a write through `/{type}` does not name the types that carry security. A role of the conditional
+//! operations counts as `us` or `ds`. An unknown `_type` is refused here, where it is needed first. Bounds are D41.
 //! `_type` of D2 in `$export` and `$everything` is read from a Parameters body too.
 //!
 //! **5 Query.** Ownership is a class for `patient/` rules only; for all others such a parameter is a predicate. An empty
-//! element of an OR list is another patient. Modifiers are those of R4 by kind, without `:above` and `:below` of references;
-//! a parameter of the document has `:missing` only. `_id` of Patient under a `patient/` rule has no modifier but `:missing`.
-//! Shape parameters stand once. An element of `_elements` is one plain name. A hop whose reference names no type leads to
+//! element of an OR list is another patient. Modifiers are those of R4 by kind; a parameter of the document has `:missing` only. `_id` of Patient under a `patient/` rule has no modifier but `:missing`.
+//! A hop whose reference names no type leads to
 //! every type of the Service. A hop into, or an include of, a type that the Service has not is denied. Under a `patient/`
 //! rule a hop has one target type unless all are shared. `_has` in a context: only on Patient, and its inner part is no
 //! chain. A hop counts only by a rule that tags do not bind. The last part of a join has to be defined on each type that it
-//! can lead to. `deny` of `search_without_context` asks for a parameter, on a compartment URL too. `Source:*` is unknown. The
-//! wildcard is always written out, also where all is granted. Shape parameters of a history are `_count`, `_format` and
-//! `_pretty` only. A list of fields is asked before all else. `If-None-Exist` needs a predicate and has no shape, include
+//! can lead to. `deny` of `search_without_context` asks for a parameter, on a compartment URL too.
+//! Its order is D46. `If-None-Exist` needs a predicate and has no shape, include
 //! or sort. A `_typeFilter` has one `?` (a comma list of filters is refused); a type that needs one and has none is
 //! `no_rule`; another `_outputFormat` is 406. A name of a Parameters body that is not defined is 400, as it cannot be left out.
 //!
@@ -53,14 +46,13 @@
 //! batch is answered, not forwarded. `urn:` references are resolved in a transaction only.
 //!
 //! **8 Tags.** An access tag stands in for the keys and for what `untagged_resources` says, not for a `where`. Paths of a FHIR
-//! Service that FHIR does not define are tagged as in a plain one. A Basic key has no tags, and is bound by tags and labels
-//! like every rule without tags. A new resource's owner is the Service's Account.
+//! Service that FHIR does not define are tagged as in a plain one. A Basic key is bound by labels, and by no
+//! tags (D29). A new resource's owner is the Service's Account.
 //!
 //! **9 Response.** What a vread, a history, `$everything` or an operation needs of the stored instance is denied in this phase,
 //! before anything is forwarded; I26 in phase 4, writes in 6. A plain rule needs no lookup for `$everything`. A stored answer with
 //! repeated keys, or of another type or id, is not covered. OperationOutcomes in a result set are left out, and not counted
-//! as dropped. A match of a type that was not searched is an include. An include has to be led to by a literal
-//! reference at the elements of the parameter that asked for it. A target that is kept beside its Provenance without being
+//! as dropped. A match of a type that was not searched is an include. Includes are D47. A target that is kept beside its Provenance without being
 //! the context's own is not looked up: it is not covered. A shared target is not the context's own. Bundle and Parameters
 //! in an operation's answer are containers: their contents are the resources. An answer to a write that cannot be read
 //! loses its body and keeps its status. 3xx is 502 in FHIR. An export's answer has no body. A role that names an

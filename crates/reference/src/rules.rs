@@ -42,8 +42,11 @@ pub(crate) struct Rule {
     pub(crate) operations: Option<Vec<usize>>,
     pub(crate) constraints: Vec<(String, String)>,
     /// The lists of fields, by operation.
-    pub(crate) fields: BTreeMap<usize, Vec<Field>>,
+    pub(crate) fields: BTreeMap<usize, Vec<Vec<Field>>>,
+    /// Its own `where`, which stands in for the match of tags.
     pub(crate) condition: Option<Condition>,
+    /// Those of the roles that bound it: they hold beside whatever its own tags or `where` say (D41).
+    pub(crate) bounds: Vec<Condition>,
     /// A key of Basic credentials: its R is every interaction that writes nothing.
     pub(crate) basic: bool,
     /// `default_user_role`, which never names a `$operation`.
@@ -63,6 +66,7 @@ impl Rule {
             constraints: scope.constraints,
             fields: BTreeMap::new(),
             condition: None,
+            bounds: Vec::new(),
             basic: false,
             by_default: false,
         }
@@ -77,6 +81,7 @@ impl Rule {
             constraints: Vec::new(),
             fields: BTreeMap::new(),
             condition: None,
+            bounds: Vec::new(),
             basic: false,
             by_default: false,
         }
@@ -96,9 +101,14 @@ impl Rule {
         self.operations.as_ref().is_some_and(|list| !list.contains(&operation))
     }
 
-    /// Whether it lists fields for this operation.
-    pub(crate) fn field_list(&self, operation: usize) -> Option<&Vec<Field>> {
-        self.fields.get(&operation)
+    /// The lists of fields for this operation; each holds.
+    pub(crate) fn field_lists(&self, operation: usize) -> &[Vec<Field>] {
+        self.fields.get(&operation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Its own `where`, and those that bound it.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.condition.iter().chain(&self.bounds)
     }
 }
 
@@ -108,6 +118,12 @@ impl Interpreter {
         let by_star = !SECURITY_TYPES.contains(&resource_type) || rule.basic;
         let harmless = Letters::READ | Letters::SEARCH;
         let limit = |letters: Letters, named: bool| if named || by_star { letters } else { letters & harmless };
+        if rule.basic {
+            let places = || rule.operations.iter().flatten().filter_map(|index| self.operations.get(*index));
+            let reads = if places().any(|one| !self.is_write(one)) { harmless } else { Letters::NONE };
+            let writes = Letters::CREATE | Letters::UPDATE | Letters::DELETE;
+            return reads | if places().any(|one| self.is_write(one)) { writes } else { Letters::NONE };
+        }
         let by_scope = rule.letters.as_ref().map(|(only, letters)| match only {
             None => limit(*letters, false),
             Some(name) if name == resource_type => *letters,
@@ -116,7 +132,8 @@ impl Interpreter {
         let by_operations = rule.operations.as_ref().map(|list| {
             let of = list.iter().filter_map(|index| self.operations.get(*index));
             let on_type = of.filter(|one| {
-                one.type_at.is_some() && one.literal_type.as_deref().is_none_or(|name| name == resource_type)
+                one.is_of_system()
+                    || (one.type_at.is_some() && one.literal_type.as_deref().is_none_or(|name| name == resource_type))
             });
             on_type.fold(Letters::NONE, |all, one| all | limit(one.letters(), one.literal_type.is_some()))
         });
@@ -133,7 +150,7 @@ impl Interpreter {
             rule.letters.as_ref().map(|(only, letters)| if only.is_none() { *letters } else { Letters::NONE });
         let by_operations = rule.operations.as_ref().map(|list| {
             let of = list.iter().filter_map(|index| self.operations.get(*index));
-            let on_all = of.filter(|one| one.type_at.is_some() && one.literal_type.is_none());
+            let on_all = of.filter(|one| one.is_of_system() || (one.type_at.is_some() && one.literal_type.is_none()));
             on_all.fold(Letters::NONE, |all, one| all | one.letters())
         });
         match (by_scope, by_operations) {
@@ -143,17 +160,18 @@ impl Interpreter {
         }
     }
 
-    /// Whether tags bind a rule (D20).
+    /// Whether the default match of tags binds a rule (D20); a key of Basic credentials has no tags that could match (D40).
+    pub(crate) fn matches_tags(&self, rule: &Rule) -> bool {
+        let service = &self.service;
+        let binds = !service.tag_keys.is_empty()
+            || !service.tagged.is_empty()
+            || service.settings.untagged_resources != UntaggedResources::ByRole;
+        rule.condition.is_none() && binds && !rule.basic
+    }
+
+    /// Whether tags bind a rule, by the default match or by a `where` (D20).
     pub(crate) fn tags_bind(&self, rule: &Rule) -> bool {
-        match &rule.condition {
-            Some(condition) => condition.reads_resource(),
-            None => {
-                let service = &self.service;
-                !service.tag_keys.is_empty()
-                    || !service.tagged.is_empty()
-                    || service.settings.untagged_resources != UntaggedResources::ByRole
-            }
-        }
+        self.matches_tags(rule) || rule.conditions().any(Condition::reads_resource)
     }
 
     pub(crate) fn enforces_labels(&self) -> bool {
@@ -164,7 +182,7 @@ impl Interpreter {
     pub(crate) fn is_plain(&self, rule: &Rule, operation: usize) -> bool {
         !rule.is_patient()
             && rule.constraints.is_empty()
-            && rule.field_list(operation).is_none()
+            && rule.field_lists(operation).is_empty()
             && !self.tags_bind(rule)
             && !self.enforces_labels()
     }
@@ -193,14 +211,18 @@ impl Interpreter {
         }
     }
 
-    /// Who calls, and the rules before any ceiling; none without verified credentials.
+    /// Who calls, and the rules before any ceiling; none without a permission (D39).
     pub(crate) fn collect(&self, caller: &Caller<'_>) -> Option<(Principal, Vec<Rule>)> {
         match caller {
             Caller::Missing | Caller::Refused(_) => None,
             Caller::Verified(claims, issuer) | Caller::Both(claims, issuer, _) => {
-                Some((self.principal_of_token(claims, issuer), self.rules_of_token(claims, issuer)))
+                let rules = self.rules_of_token(claims, issuer);
+                Some((self.principal_of_token(claims, issuer), rules)).filter(|(_, rules)| !rules.is_empty())
             }
-            Caller::Basic(key) => Some((Self::principal_of_key(key), self.rules_of_key(key))),
+            Caller::Basic(key) => {
+                let rules = self.rules_of_key(key);
+                Some((Self::principal_of_key(key), rules)).filter(|(_, rules)| !rules.is_empty())
+            }
         }
     }
 
@@ -229,7 +251,7 @@ impl Interpreter {
                 Word::Resource(scope) => {
                     let rule = Rule::of_scope(text, scope);
                     if bound && rule.context == Some(Context::User) {
-                        rules.extend(roles.iter().filter_map(|role| meet(self, &rule, role)));
+                        rules.extend(roles.iter().filter_map(|role| meet(&rule, role)));
                     } else {
                         rules.push(rule);
                     }
@@ -251,14 +273,14 @@ impl Interpreter {
         let (_, lines) = self.service.extension_scopes.iter().find(|(known, _)| known == name)?;
         let role = self.operations_of(lines)?;
         let mut rule = Rule::of_operations(name.to_owned(), role.0);
-        rule.fields = role.1;
+        rule.fields = role.1.into_iter().map(|(index, list)| (index, vec![list])).collect();
         Some(rule)
     }
 
     fn rule_of_role(&self, role: &Role) -> Option<Rule> {
         let (operations, fields) = self.operations_of(&role.operations)?;
         let mut rule = Rule::of_operations(role.id.to_string(), operations);
-        rule.fields = fields;
+        rule.fields = fields.into_iter().map(|(index, list)| (index, vec![list])).collect();
         rule.condition = match &role.condition {
             Some(text) => Some(condition::read(text)?),
             None => None,
@@ -322,7 +344,7 @@ impl Interpreter {
         }
         let given = |one: &Operation| if self.is_write(one) { write } else { read };
         let places = self.operations.iter().enumerate().filter(|(_, one)| given(one)).map(|(index, _)| index);
-        let mut rule = Rule::of_operations(key.id.to_string(), places.collect());
+        let mut rule = Rule::of_operations(format!("basic:{}", key.id), places.collect());
         rule.basic = true;
         vec![rule]
     }
@@ -354,17 +376,17 @@ impl Interpreter {
         let ceilings: Vec<Rule> = scopes.chain(roles.filter_map(|role| self.rule_of_role(role))).collect();
         rules
             .iter()
-            .flat_map(|rule| ceilings.iter().filter_map(|ceiling| meet(self, rule, ceiling)).collect::<Vec<_>>())
+            .flat_map(|rule| ceilings.iter().filter_map(|ceiling| meet(rule, ceiling)).collect::<Vec<_>>())
             .collect()
     }
 }
 
 /// What both give, as one rule in the first one's context; none for nothing.
-fn meet(interpreter: &Interpreter, rule: &Rule, ceiling: &Rule) -> Option<Rule> {
+fn meet(rule: &Rule, ceiling: &Rule) -> Option<Rule> {
     let contexts_agree = match (rule.context, ceiling.context) {
         (_, None) => true,
         (Some(one), Some(other)) if one == other => true,
-        (Some(Context::Patient) | None, Some(Context::System)) => true,
+        (Some(Context::Patient), Some(Context::System)) => true,
         _ => false,
     };
     if !contexts_agree {
@@ -391,39 +413,11 @@ fn meet(interpreter: &Interpreter, rule: &Rule, ceiling: &Rule) -> Option<Rule> 
     constraints.sort();
     constraints.dedup();
     let mut fields = rule.fields.clone();
-    for (index, list) in &ceiling.fields {
-        match fields.get(index) {
-            // Two lists: what both let pass cannot be said as one, so only a list that is the same stays.
-            Some(own) if own != list => {
-                fields.insert(*index, own.iter().filter(|one| list.contains(one)).cloned().collect());
-            }
-            _ => {
-                fields.insert(*index, list.clone());
-            }
-        }
+    for (index, lists) in &ceiling.fields {
+        fields.entry(*index).or_default().extend(lists.clone());
     }
-    let condition = match (&rule.condition, &ceiling.condition) {
-        (None, None) => None,
-        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
-        (Some(one), Some(other)) => Some(Condition::And(vec![one.clone(), other.clone()])),
-    };
-    let met = Rule { letters, operations, constraints, fields, condition, ..rule.clone() };
-    let empty = met.letters.as_ref().is_some_and(|(_, letters)| letters.is_empty())
-        || met.operations.as_ref().is_some_and(Vec::is_empty)
-        || (met.letters.is_some() && met.operations.is_some() && !interpreter.gives_something(&met));
+    let bounds = rule.bounds.iter().chain(ceiling.conditions()).cloned().collect();
+    let met = Rule { letters, operations, constraints, fields, bounds, ..rule.clone() };
+    let empty = met.letters.as_ref().is_some_and(|(_, letters)| letters.is_empty());
     (!empty).then_some(met)
-}
-
-impl Interpreter {
-    fn gives_something(&self, rule: &Rule) -> bool {
-        let places = rule.operations.iter().flatten().filter_map(|index| self.operations.get(*index));
-        places.into_iter().any(|one| {
-            let letters = one.letters();
-            let of_type = rule.letters.as_ref().is_some_and(|(only, given)| {
-                let fits = only.is_none() || one.literal_type.is_none() || one.literal_type == *only;
-                fits && !(*given & letters).is_empty()
-            });
-            of_type
-        })
-    }
 }

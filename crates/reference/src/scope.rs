@@ -118,6 +118,10 @@ fn comparable(interpreter: &Interpreter, resource_type: Option<&str>, name: &str
     if !clean(name) || !clean(value) || url::values(value).iter().any(String::is_empty) {
         return false;
     }
+    // Outside FHIR there is nothing to compare with, and nothing that it gives.
+    if !interpreter.is_fhir() {
+        return true;
+    }
     let parameter = match resource_type {
         Some(known) => interpreter.parameter(known, name),
         None => interpreter.common(name),

@@ -10,7 +10,7 @@ use policy::settings::{Confidentiality, UntaggedResources};
 use serde_json::Value;
 
 use crate::call::Scene;
-use crate::condition::Operand;
+use crate::condition::{Condition, Operand};
 use crate::rules::Rule;
 use crate::{Interpreter, json};
 
@@ -105,10 +105,10 @@ impl Interpreter {
             return Ok(());
         }
         let tags = tags.ok_or(R::TagMismatch)?;
-        if rule.condition.is_some() {
-            return if self.where_holds(scene, rule, Some(tags)) { Ok(()) } else { Err(R::WhereFalse) };
+        if !self.where_holds(scene, rule, Some(tags)) {
+            return Err(R::WhereFalse);
         }
-        if self.has_access_tag(scene, type_name, id) {
+        if !self.matches_tags(rule) || self.has_access_tag(scene, type_name, id) {
             return Ok(());
         }
         let allowed = match self.service.settings.untagged_resources {
@@ -122,20 +122,21 @@ impl Interpreter {
 
     /// Whether the registered tags alone already refuse an instance (D21).
     pub(crate) fn registry_refuses(&self, scene: &Scene<'_>, rule: &Rule, type_name: &str, id: &str) -> bool {
-        if !self.tags_bind(rule) || rule.condition.is_some() || self.has_access_tag(scene, type_name, Some(id)) {
+        if !self.matches_tags(rule) || self.has_access_tag(scene, type_name, Some(id)) {
             return false;
         }
         self.registered(type_name, id).is_some_and(|tags| !tags.is_empty() && !Self::keys_match(scene, &tags))
     }
 
-    /// Whether a rule's `where` holds; `tags` is none where no resource is at hand.
+    /// Whether every `where` of a rule holds; without a resource, whether each could.
     pub(crate) fn where_holds(&self, scene: &Scene<'_>, rule: &Rule, tags: Option<&Tags>) -> bool {
-        let Some(condition) = &rule.condition else { return true };
-        condition.holds(&|operand| match operand {
+        let values = |operand: &Operand| match operand {
             Operand::ResourceTag(key) => tags?.get(key).cloned(),
             Operand::PrincipalTag(key) => scene.principal.tags.get(key).cloned(),
             Operand::Request(path) => request_values(scene, path),
-        })
+        };
+        let later = |one: &Condition| tags.is_none() && one.reads_resource();
+        rule.conditions().all(|one| if later(one) { one.may_hold(&values) } else { one.holds(&values) })
     }
 
     /// The highest Confidentiality of a resource.

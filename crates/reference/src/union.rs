@@ -3,7 +3,9 @@
 //! Invariant: what one AND cannot say is left to the check of the answer, and the narrowing is then inexact.
 
 use policy::facts::Standing;
+use policy::letters::Letters;
 use policy::operation::Interaction as I;
+use policy::settings::UntaggedResources;
 
 use crate::Interpreter;
 use crate::call::Scene;
@@ -36,6 +38,7 @@ impl Interpreter {
     fn searches_one(scene: &Scene<'_>) -> bool {
         matches!(scene.target.interaction, Some(I::SearchType))
             || (scene.target.interaction == Some(I::SearchCompartment) && scene.target.resource_type.is_some())
+            || (Self::is_search(scene) && scene.asked.as_ref().is_some_and(|types| types.len() == 1))
     }
 
     /// Whether labels can hide anything from this caller.
@@ -70,7 +73,7 @@ impl Interpreter {
                 own.push(pair);
             }
         }
-        let (shape, added_elements) = self.shape_with_needs(scene, permits, &plan);
+        let (shape, added_elements) = self.shape_with_needs(scene, &plan);
         let query = [plan.client.clone(), shape, own].concat();
         Merged { query, exact, added_elements, plan }
     }
@@ -85,7 +88,8 @@ impl Interpreter {
             let wider = |wide: &Rule, narrow: &Rule| {
                 let context = !wide.is_patient() || narrow.is_patient();
                 let constraints = wide.constraints.iter().all(|constraint| narrow.constraints.contains(constraint));
-                let tags = !self.tags_bind(wide) || wide.condition == narrow.condition;
+                let same = wide.condition == narrow.condition && wide.bounds == narrow.bounds;
+                let tags = !self.tags_bind(wide) || same;
                 context && constraints && tags
             };
             let equal = wider(&one.rule, &other.rule);
@@ -135,53 +139,66 @@ impl Interpreter {
     }
 
     /// `_elements` with what the check of the answer needs.
-    fn shape_with_needs(&self, scene: &Scene<'_>, permits: &[Permit], plan: &Plan) -> (Pairs, Vec<String>) {
+    fn shape_with_needs(&self, scene: &Scene<'_>, plan: &Plan) -> (Pairs, Vec<String>) {
         let mut shape = plan.shape.clone();
         let mut added: Vec<String> = Vec::new();
-        let open = permits.iter().any(|one| self.is_plain(&one.rule, scene.target.operation));
         let Some(pair) = shape.iter_mut().find(|(name, _)| name == "_elements") else { return (shape, added) };
-        if open {
-            return (shape, added);
-        }
         let mut names: Vec<String> = crate::url::values(&pair.1);
-        let types = scene.asked.clone().unwrap_or_default();
-        for one in permits {
-            for needed in types.iter().flat_map(|name| self.needed_elements(name, &one.rule)) {
-                if !names.contains(&needed) {
-                    names.push(needed.clone());
-                    added.push(needed);
-                }
+        let mut types = self.searched(scene);
+        for include in &plan.includes {
+            let more = if include.reverse {
+                vec![include.source.clone()]
+            } else {
+                include.target.clone().map_or_else(|| include.parameter.targets.clone(), |target| vec![target])
+            };
+            types.extend(more);
+        }
+        for needed in types.iter().flat_map(|name| self.needed_elements(scene, name)) {
+            if !names.contains(&needed) && !["id", "meta", "resourceType"].contains(&needed.as_str()) {
+                names.push(needed.clone());
+                added.push(needed);
             }
+        }
+        let marked = self.enforces_labels()
+            || !self.service.tag_keys.is_empty()
+            || !self.service.tagged.is_empty()
+            || self.service.settings.untagged_resources != UntaggedResources::ByRole;
+        if marked && !names.iter().any(|one| one == "meta") {
+            names.push("meta".to_owned());
         }
         pair.1 = names.join(",");
         (shape, added)
     }
 
-    /// The elements that decide on a resource of a type, by one rule.
-    pub(crate) fn needed_elements(&self, name: &str, rule: &Rule) -> Vec<String> {
+    /// The elements that decide on a resource of a type, by any rule of the token.
+    pub(crate) fn needed_elements(&self, scene: &Scene<'_>, name: &str) -> Vec<String> {
         let mut needed: Vec<String> = Vec::new();
-        if rule.is_patient() {
-            match self.standing(name) {
-                Standing::Binary => needed.push("securityContext".to_owned()),
-                Standing::Provenance => needed.push("target".to_owned()),
-                Standing::Patient | Standing::Shared | Standing::Undecidable => {}
-                Standing::Compartment | Standing::PatientElement | Standing::NamesPatients => {
-                    needed.extend(self.owner_paths(name).into_iter().filter_map(|path| path.into_iter().next()));
-                }
-            }
-            // A contained Patient has to be seen, of whatever type it is that holds it.
-            if self.standing(name) != Standing::Binary {
-                needed.push("contained".to_owned());
+        let usable = |one: &&Rule| !one.is_patient() || scene.principal.patient.is_some();
+        let rules: Vec<&Rule> = scene.all.iter().filter(usable).collect();
+        let free = |letters: Letters| {
+            let mut open = rules.iter().filter(|one| !one.is_patient() && one.constraints.is_empty());
+            open.any(|one| self.letters_on(one, name).contains(letters))
+        };
+        if free(Letters::READ) && free(Letters::SEARCH) {
+            return needed;
+        }
+        match self.standing(name) {
+            Standing::Binary => needed.push("securityContext".to_owned()),
+            Standing::Provenance => needed.push("target".to_owned()),
+            Standing::Patient | Standing::Shared | Standing::Undecidable | Standing::NamesPatients => {}
+            Standing::Compartment | Standing::PatientElement => {
+                needed.extend(self.owner_paths(name).into_iter().filter_map(|path| path.into_iter().next()));
             }
         }
-        for (constraint, _) in &rule.constraints {
+        // A contained Patient has to be seen, of whatever type it is that holds it.
+        if self.standing(name) != Standing::Binary {
+            needed.push("contained".to_owned());
+        }
+        for (constraint, _) in rules.iter().flat_map(|rule| &rule.constraints) {
             let parameter = self.parameter(name, constraint);
             needed.extend(
                 parameter.into_iter().flat_map(|one| one.paths).filter_map(|(path, _)| path.into_iter().next()),
             );
-        }
-        if self.tags_bind(rule) || self.enforces_labels() {
-            needed.push("meta".to_owned());
         }
         needed.retain(|one| one != "id");
         let mut once: Vec<String> = Vec::new();

@@ -104,6 +104,8 @@ fn is_owner(facts: &TypeFacts, parameter: &SearchParameter, settings: &Settings,
     }
     match settings.compartment {
         Compartment::R4 => true,
+        // Of those that are decided by another way it is not the elements that count.
+        Compartment::SubjectOnly if !matches!(facts.standing, Standing::Compartment | Standing::PatientElement) => true,
         Compartment::SubjectOnly => {
             let owns = |path: &ElementPath| owners.iter().any(|owner| owner.elements == path.elements);
             !parameter.paths.is_empty() && parameter.paths.iter().all(owns)

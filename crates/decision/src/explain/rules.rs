@@ -37,7 +37,8 @@ pub(super) fn told(why: &Why<'_, '_>) -> Vec<Told> {
 
 fn rule_told(why: &Why<'_, '_>, rule: &Rule, (outcome, phase, reason, says): Found) -> Told {
     let Why { engine, subject, .. } = *why;
-    let fields = subject.index.and_then(|index| rule.fields(engine, index));
+    let lists = subject.index.into_iter().flat_map(|index| rule.fields(engine, index));
+    let fields: Vec<String> = lists.flat_map(|list| list.iter().map(field)).collect();
     Told {
         name: rule.name.to_string(),
         title: rule.title(engine).map(str::to_owned),
@@ -46,8 +47,8 @@ fn rule_told(why: &Why<'_, '_>, rule: &Rule, (outcome, phase, reason, says): Fou
         gives: rule.said(engine),
         constraints: rule.constraints.iter().map(|one| format!("{}={}", one.name, one.value)).collect(),
         within: rule.bounds(engine),
-        condition: rule.condition(engine).is_some(),
-        fields: fields.map(|fields| fields.iter().map(field).collect()),
+        condition: rule.conditions(engine).next().is_some(),
+        fields: (!fields.is_empty()).then_some(fields),
         outcome,
         phase: phase.map(Phase::as_str),
         reason,

@@ -45,7 +45,6 @@ impl<'a> Scene<'_, 'a> {
             self.call,
             (places, self.target.place.is_none()),
             self.grants,
-            plain,
             self.arena,
             trace,
         )?;

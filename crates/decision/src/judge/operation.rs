@@ -98,6 +98,7 @@ impl<'a> Scene<'_, 'a> {
             }
         }
         shaped.pairs(|pair| pairs.push(pair));
+        query::note_labels(self.engine, trace);
         Ok(upstream::encode(&pairs, self.arena))
     }
 
@@ -164,6 +165,7 @@ impl<'a> Scene<'_, 'a> {
         let patient = self.grants.patient.as_deref().ok_or_else(internal)?;
         let lookup = stored::of_instance(self.target.prefix, name, id, self.arena);
         trace.obligations.push(Obligation::CheckExisting(name.into()));
+        trace.phase = Phase::Response;
         let Current::There(stored) = stored::current(self.request, lookup, trace.phase)? else {
             return Err(self.hidden(Reason::NotFound, trace).into());
         };

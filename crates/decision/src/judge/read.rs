@@ -56,7 +56,7 @@ impl<'a> Scene<'_, 'a> {
         trace.phase = Phase::Query;
         let fitting = self.within_fields(fitting, false, trace)?;
         let plain = self.rules(fitting).any(|rule| rule.is_plain(self.engine, self.index));
-        let shaped = query::history(self.engine, self.call, (&[place], false), self.grants, plain, self.arena, trace)?;
+        let shaped = query::history(self.engine, self.call, (&[place], false), self.grants, self.arena, trace)?;
         let fitting = self.tags_of_request(fitting, trace)?;
         let permitting = self.covering_now(fitting, place, trace)?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
@@ -125,6 +125,8 @@ impl<'a> Scene<'_, 'a> {
         let (Some(name), Some(id)) = (self.target.resource_type, self.target.id) else { return Err(internal().into()) };
         let lookup = stored::of_instance(self.target.prefix, name, id, self.arena);
         trace.obligations.push(Obligation::CheckExisting(name.into()));
+        // What is stored is looked at by the rules of answers (phase 9), though before there is one.
+        trace.phase = Phase::Response;
         let Current::There(stored) = stored::current(self.request, lookup, trace.phase)? else {
             return Err(self.hidden(Reason::NotFound, trace).into());
         };

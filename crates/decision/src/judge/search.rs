@@ -59,7 +59,12 @@ impl<'a> Scene<'_, 'a> {
     /// The types that `_type` names (D2); none if it names none.
     pub(super) fn named_types(&self) -> Result<Option<&'a [Place]>, Denial> {
         let mut places = self.arena.list();
-        for one in self.call.parameters.iter().filter(|one| one.name == "_type" && !one.value.is_empty()) {
+        let lists = || self.call.parameters.iter().filter(|one| one.name == "_type" && !one.value.is_empty());
+        // Two lists would both have to hold, or the one or the other: nobody says which (D2).
+        if lists().count() > 1 {
+            return Err(Denial::new(Phase::Rules, Reason::MalformedQuery));
+        }
+        for one in lists() {
             for name in alternatives(one.value) {
                 let malformed = Denial::new(Phase::Rules, Reason::MalformedQuery);
                 let place = self.engine.place(name).ok_or(malformed)?;

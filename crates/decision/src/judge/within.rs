@@ -19,7 +19,7 @@ impl<'a> Scene<'_, 'a> {
         bodies: bool,
         trace: &mut Trace<'a>,
     ) -> Result<&'a [u16], Denial> {
-        let limited = |rule: &Rule| rule.fields(self.engine, self.index).is_some();
+        let limited = |rule: &Rule| rule.lists_fields(self.engine, self.index);
         if !self.rules(fitting).any(limited) {
             return Ok(fitting);
         }
@@ -28,20 +28,25 @@ impl<'a> Scene<'_, 'a> {
         let mut left = self.arena.list_of(fitting.len());
         for index in fitting {
             let rule = self.grants.list.get(usize::from(*index));
-            let Some(list) = rule.and_then(|rule| rule.fields(self.engine, self.index)) else {
+            let Some(rule) = rule.filter(|rule| rule.lists_fields(self.engine, self.index)) else {
                 left.push(*index);
                 continue;
             };
+            let mut lists = rule.fields(self.engine, self.index);
             let outside = if writes {
                 trace.phase = Phase::Body;
                 match &document {
-                    Some(document) if !document.root().is_ambiguous() => fields::outside(list, document.root()),
+                    Some(document) if !document.root().is_ambiguous() => {
+                        lists.find_map(|list| fields::outside(list, document.root()))
+                    }
                     // What cannot be read cannot be held against a list.
                     _ => Some("body".to_owned()),
                 }
             } else {
-                let mut names = self.call.parameters.iter().map(|one| one.name);
-                names.find(|name| !fields::query_name_allowed(list, name)).map(str::to_owned)
+                lists.find_map(|list| {
+                    let mut names = self.call.parameters.iter().map(|one| one.name);
+                    names.find(|name| !fields::query_name_allowed(list, name)).map(str::to_owned)
+                })
             };
             match outside {
                 None => left.push(*index),

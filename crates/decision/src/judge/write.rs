@@ -130,7 +130,7 @@ impl<'a> Scene<'_, 'a> {
 
     /// Whether a rule's list of fields lets a body pass (D28).
     fn body_within(&self, rule: &Rule, body: Value<'_>, trace: &mut Trace<'a>) -> Result<(), Denial> {
-        let outside = rule.fields(self.engine, self.index).and_then(|list| fields::outside(list, body));
+        let outside = rule.fields(self.engine, self.index).find_map(|list| fields::outside(list, body));
         self.no_field(outside, trace)
     }
 

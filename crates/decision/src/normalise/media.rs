@@ -59,6 +59,10 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
     if call.head.content_types > 0 && content_types(request.headers).any(|media| !media.known_version()) {
         return Err(UNACCEPTABLE);
     }
+    // What is not there has no form, but for a search's, whose parameters may all stand in the URL.
+    if request.body.is_empty() && !searches {
+        return Ok(());
+    }
     let media = (call.head.content_types > 0).then_some(Media(call.head.content_type));
     let fits = match (media, call.method) {
         (Some(media), Some(Method::Patch)) => media.is(JSON_PATCH) || media.is(FHIR),
@@ -81,39 +85,31 @@ fn all<'a>(headers: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u
     headers.iter().filter(move |header| header.name == name).map(|header| header.value)
 }
 
-/// The media type to ask the upstream for; none when the client takes nothing that can be checked.
+/// The media type to ask the upstream for: the first kind of JSON that the client names. None when it takes nothing that
+/// can be checked, or names a version without tables anywhere.
 fn accept(headers: &[Header<'_>]) -> Option<&'static str> {
-    let mut found = None;
-    let mut asked = false;
+    let (mut named, mut any, mut asked) = (None, false, false);
     let ranges =
         all(headers, "accept").filter_map(|value| std::str::from_utf8(value).ok()).flat_map(|value| value.split(','));
     for range in ranges.map(str::trim).filter(|range| !range.is_empty()) {
         asked = true;
-        if range == FHIR {
-            return Some(FHIR);
-        }
         let media = Media(range);
-        if media.refused() || !media.known_version() {
+        if !media.known_version() {
+            return None;
+        }
+        if media.refused() {
             continue;
         }
-        if media.is(JSON) {
-            return Some(JSON);
-        }
-        if media.is(FHIR) {
-            return Some(FHIR);
-        }
-        if media.is("*/*") || media.is("application/*") {
-            found = Some(FHIR);
-        }
+        any |= media.is("*/*") || media.is("application/*");
+        named = named.or_else(|| [FHIR, JSON].into_iter().find(|kind| media.is(kind)));
     }
-    if asked { found } else { Some(FHIR) }
+    named.or((any || !asked).then_some(FHIR))
 }
 
 fn is_json_format(parameter: &Parameter<'_>) -> bool {
     // A bare `+` in a query is a space: `application/fhir+json` arrives as `application/fhir json`.
     let media = Media(parameter.value);
-    let named =
-        ["json", "text/json", JSON, FHIR, "application/fhir json", "application/json+fhir", "application/json fhir"];
+    let named = ["json", JSON, FHIR, "application/fhir json"];
     media.known_version() && named.iter().any(|name| media.is(name))
 }
 
@@ -158,12 +154,10 @@ impl<'a> Media<'a> {
 
     /// `q=0`: the client does not take it (RFC 9110 section 12.4.2).
     fn refused(&self) -> bool {
-        self.parameter("q").is_some_and(|weight| weight.bytes().all(|byte| matches!(byte, b'0' | b'.')))
+        self.parameter("q").is_some_and(|weight| !weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
     }
 
     fn known_version(&self) -> bool {
-        self.parameter("fhirVersion").is_none_or(|version| {
-            version == FHIR_VERSION || version.strip_prefix(FHIR_VERSION).is_some_and(|rest| rest.starts_with('.'))
-        })
+        self.parameter("fhirVersion").is_none_or(|version| version == FHIR_VERSION)
     }
 }

@@ -77,9 +77,17 @@ pub(crate) fn is_paging(name: &str) -> bool {
     PAGING.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
+/// Whether the upstream would fetch, or expand, what the client names, whoever defines the parameter.
+fn expands(name: &str) -> bool {
+    name.rsplit_once([':', '.']).is_some_and(|(before, last)| {
+        matches!(last, "in" | "not-in") && name.as_bytes().get(before.len()) == Some(&b':')
+    })
+}
+
 /// Whether a parameter leaves the search language, whatever modifier it bears.
 pub(crate) fn is_escape(name: &str) -> bool {
-    name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
+    expands(name)
+        || name.starts_with(['_', '$', 'c']) && ESCAPES.contains(&name.split([':', '.']).next().unwrap_or(name))
 }
 
 /// The class of a parameter of a search; the denials are those that no rule could change.
@@ -87,6 +95,9 @@ pub(super) fn of<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<Class<'a>
     let Scene { operation, .. } = *scene;
     let name = one.name;
     let (code, modifier) = one.code();
+    if !modifier.is_empty() && expands(name) {
+        return Err(refused());
+    }
     if matches!(code.as_bytes(), [b'_' | b'$', ..] | b"ct") {
         if let Some(class) = reserved(scene, one, code, modifier)? {
             return Ok(class);
@@ -143,7 +154,13 @@ fn reserved<'a>(
 
 fn defined<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str, value: &str) -> Result<Class<'a>, Denial> {
     let class = classify(parameter, owner, modifier)?;
-    Ok(if value.is_empty() { Class::Empty } else { class })
+    if value.is_empty() {
+        return Ok(Class::Empty);
+    }
+    if modifier == ":missing" && !matches!(value, "true" | "false") {
+        return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+    }
+    Ok(class)
 }
 
 fn classify<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str) -> Result<Class<'a>, Denial> {
@@ -178,7 +195,7 @@ pub(crate) fn check_modifier(parameter: &SearchParameter, modifier: Option<&str>
         (_, "missing")
         | (K::String, "exact" | "contains")
         | (K::Token, "text" | "not" | "above" | "below" | "of-type")
-        | (K::Reference, "identifier" | "above" | "below")
+        | (K::Reference, "identifier")
         | (K::Uri, "above" | "below") => true,
         // Refused in a patient's context, where it would say "any patient but".
         (K::Reference, "not") => parameter.owner,
@@ -215,7 +232,8 @@ fn sort<'a>(scene: &Scene<'a>, value: &str) -> Result<Class<'a>, Denial> {
 
 fn differs_in_case(scene: &Scene<'_>, operation: &Operation, code: &str) -> bool {
     let common = &scene.engine.parts().common;
-    let known = scene.facts.parameters.iter().chain(common).map(|parameter| &*parameter.name);
+    let of_types = scene.places.iter().filter_map(|place| scene.engine.facts_at(*place));
+    let known = of_types.flat_map(|facts| &facts.parameters).chain(common).map(|parameter| &*parameter.name);
     let declared = operation.query.iter().map(|name| &**name);
     known.chain(declared).any(|name| name.eq_ignore_ascii_case(code)) || shape::differs_in_case(code)
 }

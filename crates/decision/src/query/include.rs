@@ -82,9 +82,14 @@ impl Includes {
             return Ok(());
         }
         let mut parts = one.value.split(':');
+        if one.value.split(':').any(str::is_empty) {
+            return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+        }
         let (source, code, target, more) = (parts.next(), parts.next(), parts.next(), parts.next());
         let steps = match (source, code, target, more) {
             (Some("*"), None, None, None) => any(scene, reverse),
+            (Some(source), Some("*"), None, None) => named(scene, source, "*", None, reverse)?,
+            (Some(_), Some("*"), ..) => return Err(Denial::new(Phase::Query, Reason::MalformedQuery)),
             (Some(source), Some(code), target, None) => named(scene, source, code, target, reverse)?,
             _ => return Err(Denial::new(Phase::Query, Reason::MalformedQuery)),
         };
@@ -166,7 +171,11 @@ impl<'v> Verdicts<'v> {
     fn grants(&mut self, reverse: bool, step: &'v Step) -> bool {
         let (scene, name) = (self.scene, step.brings(reverse));
         *self.known.entry((name, reverse)).or_insert_with(|| {
-            let gives = |letters| scene.grants.list.iter().any(|rule| rule.gives(scene.engine, name, letters));
+            let place = scene.engine.place(name);
+            let gives = |letters| {
+                let mut rules = scene.grants.list.iter();
+                place.is_some_and(|place| rules.any(|rule| rule.reaches_at(scene.engine, place, letters)))
+            };
             if reverse {
                 return gives(Letters::SEARCH);
             }
@@ -190,6 +199,11 @@ fn named(
         return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
     }
     let mut steps = Vec::new();
+    if code == "*" && reverse {
+        let searched = scene.places.iter().filter_map(|place| scene.engine.facts_at(*place));
+        let all = searched.flat_map(|own| pointing_at(scene, own.name.as_str()));
+        return Ok(all.filter(|step| step.source == source).collect());
+    }
     if code == "*" {
         for parameter in references(facts) {
             steps.extend(each_target(scene, facts, parameter, target, reverse));

@@ -218,7 +218,8 @@ impl<'a> Walk<'_, 'a> {
             let engine = self.scene.engine;
             let rules = self.scene.grants.list.iter();
             for rule in rules.filter(|rule| rule.gives(engine, name, Letters::SEARCH)) {
-                let plain = rule.constraints.is_empty() && !rule.is_tagged(engine) && rule.condition(engine).is_none();
+                let plain =
+                    rule.constraints.is_empty() && !rule.is_tagged(engine) && rule.conditions(engine).next().is_none();
                 match (plain, rule.is_patient()) {
                     (false, _) => given.limited = true,
                     (true, true) => given.own = true,

@@ -117,6 +117,11 @@ fn owner<'a>(scene: &Scene<'a>, permit: &Permit<'a>, narrowed: &mut Narrowed<'a>
     if scene.is_all(Standing::Shared) {
         return;
     }
+    // The path of a whole compartment is the narrowing (D4).
+    if scene.in_compartment {
+        narrowed.inexact = true;
+        return;
+    }
     // Whoever else is named in a Group, List or Person, no parameter can tell.
     narrowed.inexact = scene.facts.standing == Standing::NamesPatients;
     let mut names = scene.arena.list_of(permit.proven.len().max(1));

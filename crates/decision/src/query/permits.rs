@@ -4,7 +4,7 @@ use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::reason::Reason;
 
-use super::class::Class;
+use super::class::{self, Class, Modifier};
 use super::{Pair, Scene, join, narrow, ownership};
 use crate::denial::Denial;
 use crate::fields;
@@ -95,8 +95,8 @@ fn within_fields<'a>(
     all: &[Parameter<'a>],
     trace: &mut Trace<'a>,
 ) -> Result<(), Denial> {
-    let Some(list) = rule.fields(scene.engine, scene.index) else { return Ok(()) };
-    match all.iter().find(|one| !fields::query_name_allowed(list, one.name)) {
+    let mut lists = rule.fields(scene.engine, scene.index);
+    match lists.find_map(|list| all.iter().find(|one| !fields::query_name_allowed(list, one.name))) {
         None => Ok(()),
         Some(one) => {
             trace.used.push(one.name.into());
@@ -140,6 +140,8 @@ fn permit<'a>(
                     }
                 })
             }
+            // No modifier of a reference but in a patient's context, where it says "any patient but".
+            Class::Ownership { modifier: Modifier::Not, .. } => Err(class::unknown()),
             Class::Join => join::check(scene, reach, patient, one, &mut permit.hops),
             _ => Ok(()),
         };

@@ -93,8 +93,9 @@ impl<'a> Shape<'a> {
     fn add_elements(&mut self, value: &'a str) -> Result<(), Denial> {
         let elements = self.elements.get_or_insert_with(|| self.arena.list());
         for name in value.split(',') {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
-            if name.is_empty() || !name.bytes().all(plain) {
+            // One element, no path: what the answer is decided by stands in whole elements.
+            let named = name.starts_with(|first: char| first.is_ascii_alphabetic());
+            if !named || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 return Err(malformed());
             }
             if !elements.contains(&name) {
@@ -116,7 +117,7 @@ impl<'a> Shape<'a> {
 
     /// Whether resources will lack elements.
     pub(crate) fn is_partial(&self) -> bool {
-        self.elements.is_some() || self.summary == Some("true")
+        self.elements.is_some() || matches!(self.summary, Some("true" | "count"))
     }
 
     /// Adds the elements that the answer is decided by; those that the client did not ask for.
@@ -131,8 +132,7 @@ impl<'a> Shape<'a> {
         let mut added = self.arena.list();
         for place in places {
             for name in needed(engine, grants, *place) {
-                let asked = |known: &&str| known.split('.').next() == Some(name);
-                if !ALWAYS.contains(&name) && !elements.iter().any(asked) && !added.contains(&name) {
+                if !ALWAYS.contains(&name) && !elements.contains(&name) && !added.contains(&name) {
                     added.push(name);
                 }
             }

@@ -140,7 +140,7 @@ impl Check<'_, '_> {
         let facts = self.engine.facts(name.as_deref().filter(|_| !entry.value.is_ambiguous())?)?;
         let (id, name) = (resource.get("id")?, facts.name.as_str());
         let says = id.as_str().filter(|id| FhirId::accepts(id))?;
-        let matched = search.is_for(name) && !entry.has_mode("include");
+        let matched = search.is_chart() || (search.is_for(name) && entry.is_match());
         let way = if name == LAST { Way::Last } else { self.way(search, &resource, name, matched, eyes)? };
 
         let texts = &mut findings.texts;
@@ -204,12 +204,24 @@ impl Check<'_, '_> {
             return Ok(());
         }
         // What another rule let in says nothing of the context.
-        let own = found.iter().filter(|one| one.is_kept() && one.own);
-        let mut kept: Vec<String> = own.map(|one| one.name(texts)).collect();
+        let (own, others): (Vec<&Found<'_>>, Vec<_>) =
+            found.iter().filter(|one| one.is_kept()).partition(|one| one.own);
+        let mut kept: Vec<String> = own.iter().map(|one| one.name(texts)).collect();
+        let others: Vec<String> = others.iter().map(|one| one.name(texts)).collect();
         kept.sort_unstable();
         let mut targets = Vec::new();
         for one in found.iter().filter(|one| one.way == Way::Last) {
-            targets.extend(self.targets(entries.again(one.resource.range())?));
+            let resource = entries.again(one.resource.range())?;
+            let Some(named) = self.targets(resource).filter(|named| !named.iter().any(|one| others.contains(one)))
+            else {
+                continue;
+            };
+            let all = sorted(named.clone());
+            let way = |kept: &[String]| self.way(search, &resource, LAST, one.matched, &Eyes { kept, ..*eyes });
+            // What is open without them, or closed even with them, asks for no look.
+            if way(&[]).is_none() && way(&all).is_some() {
+                targets.extend(named);
+            }
         }
         kept.extend(self.covered_targets(targets, &kept).map_err(Stop::Lookup)?);
         let kept = sorted(kept);

@@ -191,9 +191,9 @@ impl<'e> Entry<'e> {
         self.value.get("resource")
     }
 
-    /// Whether the upstream calls it that (`search.mode`).
-    pub(super) fn has_mode(&self, mode: &str) -> bool {
-        self.value.get("search").and_then(|search| search.get("mode")).is_some_and(|own| own.is_text(mode))
+    /// Whether the upstream calls it a match, or does not say what it is (`search.mode`).
+    pub(super) fn is_match(&self) -> bool {
+        self.value.get("search").and_then(|search| search.get("mode")).is_none_or(|own| own.is_text("match"))
     }
 
     /// `search.score`, whatever it is.

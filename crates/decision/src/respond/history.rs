@@ -132,7 +132,10 @@ impl Check<'_, '_> {
             let name = facts.name.as_str();
             let lookup = stored::of_instance(self.judged.prefix, name, &version.id, &arena);
             let Some(found) = stored::fetched(self.stored, &lookup) else {
-                missing.push(lookup);
+                // A gateway that cannot look is not asked to: then nothing is told of the state of now.
+                if self.may_look {
+                    missing.push(lookup);
+                }
                 now.insert(key, false);
                 continue;
             };

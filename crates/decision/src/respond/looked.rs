@@ -98,16 +98,18 @@ impl Check<'_, '_> {
         if missing.is_empty() { Ok(covered) } else { Err(missing) }
     }
 
-    /// The targets that a Provenance names literally, as `Type/id`.
-    pub(super) fn targets(&self, resource: Value<'_>) -> Vec<String> {
-        let targets = resource.get("target");
-        let named = targets.iter().flat_map(Value::elements).filter_map(|element| {
-            let text = element.text("reference")?;
-            match Reference::read(&text, &self.bases) {
-                Reference::Local { resource_type, id, .. } => Some(format!("{resource_type}/{id}")),
-                _ => None,
+    /// The targets of a Provenance, as `Type/id`; none if one of them can never be covered, so that none is looked up in vain.
+    pub(super) fn targets(&self, resource: Value<'_>) -> Option<Vec<String>> {
+        let own = self.judged.grants.patient.as_deref()?;
+        let reads =
+            |name: &str| self.judged.grants.list.iter().any(|rule| rule.gives(self.engine, name, Letters::READ));
+        let named = |element: Value<'_>| match Reference::read(&element.text("reference")?, &self.bases) {
+            Reference::Local { resource_type: "Patient", id, .. } => (id == own).then(|| format!("Patient/{id}")),
+            Reference::Local { resource_type, id, .. } if resource_type != PROVENANCE && reads(resource_type) => {
+                Some(format!("{resource_type}/{id}"))
             }
-        });
-        named.take(MAX_TARGETS).collect()
+            _ => None,
+        };
+        resource.get("target")?.elements().map(named).collect()
     }
 }

@@ -138,7 +138,9 @@ fn slow(entries: &[Made], includes: bool) -> Vec<usize> {
     let all: Vec<Option<serde_json::Value>> = entries.iter().map(read).collect();
     let kind = |entry: &serde_json::Value| entry["resource"]["resourceType"].as_str().unwrap_or_default().to_owned();
     let key = |entry: &serde_json::Value| format!("{}/{}", kind(entry), entry["resource"]["id"].as_str().unwrap());
-    let matched = |entry: &serde_json::Value| kind(entry) == "Observation" && entry["search"]["mode"] != "include";
+    let matched = |entry: &serde_json::Value| {
+        kind(entry) == "Observation" && matches!(entry["search"]["mode"].as_str(), None | Some("match"))
+    };
     let mine = |entry: &serde_json::Value| {
         let subject = entry["resource"]["subject"]["reference"].as_str().unwrap_or_default();
         ["Patient/ME", "Patient/ME/_history/2"]

@@ -6,6 +6,7 @@ use policy::basic::BasicKey;
 use policy::bundle::Issuer;
 use policy::claims::{Claims, TokenKind};
 use policy::facts::{ParameterKind, SearchParameter};
+use policy::id::AccountId;
 use policy::reason::Reason;
 use policy::request::Caller;
 use policy::scope::{Constraint, Context, Scope, Types as Named, Word, words};
@@ -39,6 +40,10 @@ impl Grants {
         match *caller {
             Caller::Missing => Self::refused(Reason::NoToken),
             Caller::Refused(reason) => Self::refused(reason),
+            // No gateway takes them there; were they to come, they would be no credentials of this Service.
+            Caller::Basic(_) | Caller::Both(..) if engine.settings().basic.is_none() => {
+                Self::refused(Reason::MalformedToken)
+            }
             Caller::Verified(claims, issuer) => Self::of_token(engine, claims, issuer),
             Caller::Basic(key) => Self::of_basic(engine, key),
             Caller::Both(claims, issuer, key) => {
@@ -77,7 +82,12 @@ impl Grants {
             constraints: Vec::new(),
             within: Vec::new(),
         };
-        Self { list: if any { vec![rule] } else { Vec::new() }, any, account: Some(key.account_id), ..Self::empty() }
+        let mut grants = Self { any, account: Some(key.account_id), ..Self::empty() };
+        if any {
+            let ceiling = ceiling(engine, Some(key.account_id), TokenKind::Key);
+            under(engine, Own { rule, scope: None }, &ceiling, &mut grants);
+        }
+        grants
     }
 
     fn of_token(engine: &Engine, claims: &Claims, issuer: &Issuer) -> Self {
@@ -95,7 +105,7 @@ impl Grants {
         grants.clearance = labels::clearance(claims.clearance.as_deref(), trusted);
         let own = own(engine, claims, trusted);
         grants.any = !own.is_empty();
-        let ceiling = ceiling(engine, claims);
+        let ceiling = ceiling(engine, claims.account_id, claims.kind);
         for rule in own {
             under(engine, rule, &ceiling, &mut grants);
         }
@@ -125,20 +135,23 @@ struct Own {
 fn own(engine: &Engine, claims: &Claims, trusted: bool) -> Vec<Own> {
     let person = claims.fhir_user.is_some() || claims.kind == TokenKind::User;
     let mut own: Vec<Own> = Vec::new();
-    let mut smart = false;
+    let (mut smart, mut extension) = (false, false);
     for word in words(claims.scope.as_deref().unwrap_or_default()).take(MAX_WORDS) {
         match word {
             Word::Resource(scope) => {
                 smart = true;
                 let speaks = scope.context() != Context::System || !person;
                 let known = own.iter().any(|one| one.scope.as_ref() == Some(&scope));
-                if speaks && !known && is_comparable(engine, &scope) {
+                if speaks && !known && (!engine.is_fhir() || is_comparable(engine, &scope)) {
                     own.push(Own { rule: of_scope(engine, &scope), scope: Some(scope) });
                 }
             }
             // It gives nothing, and does not open the door to roles either.
             Word::Invalid(..) => smart = true,
-            Word::Extension(name) => own.extend(of_extension(engine, name)),
+            Word::Extension(name) => {
+                extension = true;
+                own.extend(of_extension(engine, name));
+            }
             Word::Other(_) => {}
         }
     }
@@ -149,7 +162,7 @@ fn own(engine: &Engine, claims: &Claims, trusted: bool) -> Vec<Own> {
     } else if !smart {
         own.extend(known().map(|role| Own { rule: of_role(engine, role), scope: None }));
         let default = engine.settings().default_user_role == DefaultUserRole::GetAll;
-        if default && claims.role_ids.is_empty() {
+        if default && !extension && claims.role_ids.is_empty() {
             let rule = Rule {
                 name: "default_user_role".into(),
                 source: Source::Default,
@@ -221,14 +234,14 @@ fn within(rule: &Rule, operations: Operations) -> Rule {
     narrower
 }
 
-pub(super) fn ceiling<'a>(engine: &'a Engine, claims: &Claims) -> Ceiling<'a> {
-    match claims.account_id {
+pub(super) fn ceiling(engine: &Engine, account: Option<AccountId>, kind: TokenKind) -> Ceiling<'_> {
+    match account {
         Some(account) if account == engine.parts().service.account_id => Ceiling::Open,
         Some(account) => engine.subscription(account).map_or(Ceiling::Nothing, |subscription| Ceiling::Under {
             scopes: subscription.scopes.iter().filter(|limit| is_comparable(engine, limit)).collect(),
             roles: subscription.roles.iter().filter_map(|id| engine.role_index(*id)).collect(),
         }),
-        None if claims.kind == TokenKind::Foreign => Ceiling::Open,
+        None if kind == TokenKind::Foreign => Ceiling::Open,
         None => Ceiling::Nothing,
     }
 }

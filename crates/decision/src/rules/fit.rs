@@ -69,7 +69,9 @@ fn fits(engine: &Engine, rule: &Rule, asked: &Asked<'_>, patient: Option<&str>) 
         return Ok(());
     }
     let standing = asked.place.and_then(|place| engine.kind(place)).map_or(Standing::Undecidable, |kind| kind.standing);
-    if !reaches(standing, asked.interaction, engine.settings().shared) {
+    // No patient rule makes or ends a Patient, by a condition neither.
+    let ends = standing == Standing::Patient && !(asked.letters & (Letters::CREATE | Letters::DELETE)).is_empty();
+    if ends || !reaches(standing, asked.interaction, engine.settings().shared) {
         return Err(REFUSED.at(1));
     }
     names_context(asked, patient)
@@ -103,6 +105,12 @@ pub(super) fn reaches(standing: Standing, interaction: Option<Interaction>, shar
         Standing::Binary => !compartment,
         Standing::Compartment | Standing::PatientElement | Standing::NamesPatients => true,
     }
+}
+
+/// Whether a `patient/` rule can find out whose resources of a type are, when it comes to reading one.
+pub(super) fn is_told(engine: &Engine, place: Place) -> bool {
+    let standing = engine.kind(place).map_or(Standing::Undecidable, |kind| kind.standing);
+    reaches(standing, Some(Interaction::Read), engine.settings().shared)
 }
 
 /// Rules that are judged together (D1).
@@ -168,19 +176,29 @@ fn members(engine: &Engine, list: &[Rule], several: &Several<'_>, group: Group) 
         Group::Others => !rule.is_patient(),
         Group::Systems => rule.exports(engine, operation),
     };
-    let of_group = || list.iter().zip(0_u16..).filter(|(rule, _)| is_of_group(rule));
-    let Some(types) = several.types else {
-        let whole = |rule: &Rule| rule.gives_everywhere(letters) || rule.names(engine, operation);
-        let found: Vec<u16> = of_group().filter(|(rule, _)| whole(rule)).map(|(_, index)| index).collect();
-        return (!found.is_empty()).then_some(found);
-    };
+    // What bounds a scope has to have the operation itself; a role's letters count for a chart alone.
+    let usable = |rule: &Rule| rule.is_role() || rule.is_within(engine, operation);
+    let of_group = || list.iter().zip(0_u16..).filter(|(rule, _)| is_of_group(rule) && usable(rule));
     let reaches = |rule: &Rule, place: Place| {
         let standing = engine.kind(place).map_or(Standing::Undecidable, |kind| kind.standing);
         let read = Some(if interaction == Some(Interaction::Operation) { Interaction::Read } else { interaction? });
-        (rule.gives_at(place, letters) && (!rule.is_patient() || reaches(standing, read, engine.settings().shared)))
-            .then_some(())
+        // A role gives exactly its operations; only for `$everything` it counts as letters too.
+        let counts = !rule.is_role() || interaction == Some(Interaction::Operation);
+        (counts
+            && rule.gives_at(place, letters)
+            && (!rule.is_patient() || reaches(standing, read, engine.settings().shared)))
+        .then_some(())
     };
     let names = |rule: &Rule| rule.names(engine, operation);
+    let Some(types) = several.types else {
+        // One rule has to give all of them; beside it those count that give some.
+        let whole = |rule: &Rule| rule.gives_everywhere(letters) || names(rule);
+        let some = |rule: &Rule| names(rule) || engine.all_places().any(|place| reaches(rule, place).is_some());
+        if !of_group().any(|(rule, _)| whole(rule)) {
+            return None;
+        }
+        return Some(of_group().filter(|(rule, _)| some(rule)).map(|(_, index)| index).collect());
+    };
     let covers = |place: &Place| of_group().any(|(rule, _)| names(rule) || reaches(rule, *place).is_some());
     if !types.iter().all(covers) {
         return None;

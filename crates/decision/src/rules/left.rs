@@ -15,7 +15,7 @@ use crate::Engine;
 /// What bounds a caller's rules from above, in words.
 pub(crate) fn ceiling_of(engine: &Engine, caller: &Caller<'_>) -> &'static str {
     let (Caller::Verified(claims, _) | Caller::Both(claims, _, _)) = caller else { return "none" };
-    match ceiling(engine, claims) {
+    match ceiling(engine, claims.account_id, claims.kind) {
         Ceiling::Open => "none",
         Ceiling::Under { .. } => "the partner's Subscription",
         Ceiling::Nothing => "the partner has no Subscription, so nothing counts",

@@ -8,14 +8,19 @@
     reason = "a helper that cannot do its work fails the test"
 )]
 
+mod agreed;
 mod answers;
 mod attacks;
 mod batch;
 mod batch_laws;
 mod check;
+mod compare;
 mod corpus;
 mod drive;
+mod equality;
 mod explain;
 mod export;
+mod generated;
 mod laws;
+mod properties;
 mod servers;

@@ -48,15 +48,16 @@ impl<'a> Scene<'_, 'a> {
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
             let (tie, stored) = self.over(rule, &existing, (place, asked), false, trace)?;
             self.may_test(rule, &patch)?;
-            let list = rule.fields(self.engine, self.index);
-            let state = if list.is_some() { &patched.by_names } else { &patched.freely };
-            let state = state.get_or_init(|| self.patched(&write, &existing, &patch, list.is_some(), id));
+            let limited = rule.lists_fields(self.engine, self.index);
+            let state = if limited { &patched.by_names } else { &patched.freely };
+            let state = state.get_or_init(|| self.patched(&write, &existing, &patch, limited, id));
             let new = state.as_ref().map_err(|denial| *denial)?.root();
             write.reaches(rule, new)?;
             write.keeps_marks(stored, new)?;
             body::is_whole(new)?;
             stored.map_or(Ok(()), body::is_whole)?;
-            self.no_field(list.and_then(|list| fields::outside_of_paths(list, &patch.touched())), trace)?;
+            let mut lists = rule.fields(self.engine, self.index);
+            self.no_field(lists.find_map(|list| fields::outside_of_paths(list, &patch.touched())), trace)?;
             write.admits(rule, Some(id), new)?;
             Ok(tie)
         })?;
