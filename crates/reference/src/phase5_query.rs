@@ -124,7 +124,9 @@ impl Interpreter {
             let base = name.split([':', '.']).next().unwrap_or(name);
             let known = base == "_has" || self.parameter_of_all(types, base).is_some();
             let owner = rule.is_patient() && self.is_owner_of_all(types, base);
+            let joins = base == "_has" || name.contains('.');
             match base {
+                _ if joins && matches!(kind, Kind::Conditional | Kind::TypeFilter) => 0,
                 "_include" | "_revinclude" if matches!(kind, Kind::Search | Kind::SystemSearch) => 2,
                 _ if !is_escape(name) && known && (owner || base == "_has" || name.contains('.')) => 1,
                 _ => 0,
