@@ -12,7 +12,7 @@ use crate::call::Scene;
 use crate::denial::{Denial, deny};
 use crate::facts::Parameter;
 use crate::phase2_token::is_paging;
-use crate::query_includes::Include;
+use crate::query_includes::{Include, MAX_WRITTEN_OUT};
 use crate::rules::Rule;
 use crate::url;
 
@@ -124,8 +124,10 @@ impl Interpreter {
             let base = name.split([':', '.']).next().unwrap_or(name);
             let known = base == "_has" || self.parameter_of_all(types, base).is_some();
             let owner = rule.is_patient() && self.is_owner_of_all(types, base);
+            let joins = base == "_has" || name.contains('.');
             match base {
-                "_include" | "_revinclude" => 2,
+                _ if joins && matches!(kind, Kind::Conditional | Kind::TypeFilter) => 0,
+                "_include" | "_revinclude" if matches!(kind, Kind::Search | Kind::SystemSearch) => 2,
                 _ if !is_escape(name) && known && (owner || base == "_has" || name.contains('.')) => 1,
                 _ => 0,
             }
@@ -133,7 +135,7 @@ impl Interpreter {
         let mut written: Vec<(usize, (String, String))> = Vec::new();
         for turn in 0..3 {
             for (place, (name, value)) in given.iter().enumerate() {
-                if turn == 0 && step(name) == 2 && kind == Kind::Search {
+                if turn == 0 && step(name) == 2 {
                     self.include_syntax(types, name, value)?;
                 }
                 let plain = !name.contains('.') && !name.ends_with(":not") && !name.starts_with("_has");
@@ -167,7 +169,19 @@ impl Interpreter {
             }
         }
         written.sort_by_key(|(order, _)| *order);
-        plan.client = written.into_iter().map(|(_, pair)| pair).collect();
+        let is_include =
+            |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
+        let mut includes = 0;
+        for (_, pair) in written {
+            // Each include once, and no more of them than that.
+            if is_include(&pair) {
+                if includes >= MAX_WRITTEN_OUT || plan.client.contains(&pair) {
+                    continue;
+                }
+                includes += 1;
+            }
+            plan.client.push(pair);
+        }
         plan.shape.sort_by_key(|(name, _)| SHAPE.iter().position(|one| one == name));
         Ok(plan)
     }
@@ -227,6 +241,9 @@ impl Interpreter {
         }
         if SHAPE.contains(&base) || base == "_sort" || matches!(base, "_include" | "_revinclude") {
             if narrow {
+                if matches!(base, "_include" | "_revinclude") {
+                    self.include_syntax(types, name, value)?;
+                }
                 return Err(fault(R::ParameterDenied));
             }
             return match base {

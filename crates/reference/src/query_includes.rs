@@ -14,7 +14,7 @@ use crate::facts::{Parameter, is_type_name};
 use crate::phase5_query::{Plan, fault};
 
 /// The most includes that go upstream.
-const MAX_WRITTEN_OUT: usize = 100;
+pub(crate) const MAX_WRITTEN_OUT: usize = 100;
 
 /// An include that goes upstream.
 #[derive(Clone, Debug)]
@@ -106,20 +106,6 @@ impl Interpreter {
                 }
             }
         }
-        // No more than so many are written out.
-        let is_include =
-            |(name, _): &(String, String)| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
-        let mut written = 0;
-        let mut once: Vec<(String, String)> = Vec::new();
-        plan.client.retain(|pair| {
-            let again = is_include(pair) && once.contains(pair);
-            once.push(pair.clone());
-            if again {
-                return false;
-            }
-            written += usize::from(is_include(pair));
-            !is_include(pair) || written <= MAX_WRITTEN_OUT
-        });
         if wildcard {
             verdicts.sort();
             verdicts.dedup();

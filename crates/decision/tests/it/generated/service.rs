@@ -137,7 +137,7 @@ pub(crate) fn spec(kind: ServiceKind) -> impl Strategy<Value = Spec> {
         "clinic basic",
     ]);
     let document = prop_oneof![
-        18 => Just(Document::All),
+        30 => Just(Document::All),
         1 => select(vec![Document::Named, Document::Listed]),
     ];
     let ceiling = vec(
