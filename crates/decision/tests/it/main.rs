@@ -16,4 +16,5 @@ mod check;
 mod corpus;
 mod explain;
 mod export;
+mod fuzzed;
 mod laws;
