@@ -425,12 +425,12 @@ fn needs(permits: &[Permit]) -> Written {
 
 /// Of `Prefer` what FHIR defines for a write: `return`. On a read it means nothing, and `respond-async` never goes (D38).
 fn preferences(value: &str, writes: bool) -> String {
-    let returns = value.split([',', ';']).map(str::trim).filter(|one| prefers(one, "return"));
+    let mut returns = value.split([',', ';']).map(str::trim).filter(|one| prefers(one, "return"));
     let known = |one: &str| {
         let value = one.split_once('=').map_or("", |(_, value)| value.trim().trim_matches('"'));
         ["minimal", "representation", "OperationOutcome"].into_iter().find(|known| *known == value)
     };
-    let first = if writes { returns.filter_map(known).next() } else { None };
+    let first = if writes { returns.find_map(known) } else { None };
     first.map(|value| format!("return={value}")).unwrap_or_default()
 }
 

@@ -274,7 +274,7 @@ fn check_body_form(request: &Request<'_>, headers: &[(String, String)], is_searc
         headers.iter().filter(|(name, _)| name == "content-type").map(|(_, value)| value.as_str()).collect();
     let coded =
         headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity"));
-    if request.body.is_empty() && !(is_search && !types.is_empty()) {
+    if request.body.is_empty() && (!is_search || types.is_empty()) {
         return Ok(());
     }
     if !matches!(request.method, "POST" | "PUT" | "PATCH") {

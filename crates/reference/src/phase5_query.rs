@@ -212,8 +212,11 @@ impl Interpreter {
         given: &[(String, String)],
     ) -> Result<(), Denial> {
         let target = &scene.target;
-        let of_query = !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
-            && !(scene.call.method == "POST" && scene.call.form.is_none());
+        let of_query = match scene.call.method.as_str() {
+            "PUT" | "PATCH" => false,
+            "POST" => scene.call.form.is_some(),
+            _ => true,
+        };
         for list in rule.field_lists(target.operation).iter().filter(|_| of_query) {
             if given.iter().any(|(name, _)| !crate::fields::allows_name(list, name)) {
                 return Err(fault(R::FieldDenied));

@@ -73,7 +73,6 @@ impl Interpreter {
                 lookups.dedup();
                 return Response::Lookup(lookups);
             }
-            Err(Hold::Unreadable) => return self.unreadable(),
         };
         dropped += kept.iter().filter(|kept| !**kept).count();
         let reject = match scene.target.interaction {
@@ -155,10 +154,10 @@ impl Interpreter {
         let (mut all, mut asks, mut lookups) = (open, Vec::new(), 0);
         for (entry, open) in entries.iter().zip(&mut all) {
             if !*open && entry.covers.contains(&Cover::ByTargets) {
-                *open = settle(self.by_targets(scene, entry.resource, &beside, &mut lookups, sight), &mut asks)?;
+                *open = settle(self.by_targets(scene, entry.resource, &beside, &mut lookups, sight), &mut asks);
             }
         }
-        self.check_states(permitted, entries, &mut all, &mut lookups, &mut asks, sight)?;
+        self.check_states(permitted, entries, &mut all, &mut lookups, &mut asks, sight);
         if asks.is_empty() { Ok(self.reach(entries, &all, includes, sight)) } else { Err(Hold::Ask(asks)) }
     }
 
@@ -180,11 +179,11 @@ impl Interpreter {
         lookups: &mut usize,
         asks: &mut Vec<Lookup>,
         sight: &Sight,
-    ) -> Result<(), Hold> {
+    ) {
         let scene = &permitted.scene;
         let plain = permitted.permits.iter().any(|one| self.is_plain(&one.rule, scene.target.operation));
         if !matches!(scene.target.interaction, Some(I::HistoryType | I::HistorySystem)) || plain {
-            return Ok(());
+            return;
         }
         let mut asked: Vec<Lookup> = Vec::new();
         for (entry, open) in entries.iter().zip(open) {
@@ -212,9 +211,8 @@ impl Interpreter {
                     && self.is_covered(scene, &document.value, Letters::READ, true, sight).contains(&Cover::Yes)),
                 Err(hold) => Err(hold),
             };
-            *open = settle(kept, asks)?;
+            *open = settle(kept, asks);
         }
-        Ok(())
     }
 
     /// Of the open entries: the matches, and what a kept entry leads to.
@@ -309,14 +307,13 @@ impl Interpreter {
 }
 
 /// Collects what has to be fetched.
-fn settle(kept: Kept, asks: &mut Vec<Lookup>) -> Result<bool, Hold> {
+fn settle(kept: Kept, asks: &mut Vec<Lookup>) -> bool {
     match kept {
-        Ok(kept) => Ok(kept),
+        Ok(kept) => kept,
         Err(Hold::Ask(lookups)) => {
             asks.extend(lookups);
-            Ok(false)
+            false
         }
-        Err(Hold::Unreadable) => Err(Hold::Unreadable),
     }
 }
 

@@ -29,8 +29,6 @@ pub(crate) enum Parsed {
 pub(crate) enum Hold {
     /// These have to be fetched first.
     Ask(Vec<Lookup>),
-    /// The answer to a lookup cannot be read.
-    Unreadable,
 }
 
 /// A resource that was let through, or not.
@@ -203,7 +201,6 @@ impl Interpreter {
             }
             Ok(false) => self.not_found(true),
             Err(Hold::Ask(lookups)) => Response::Lookup(lookups),
-            Err(Hold::Unreadable) => self.unreadable(),
         }
     }
 
@@ -373,7 +370,7 @@ impl Interpreter {
                 continue;
             }
             match kept.iter().find(|one| is(one, &name, &id)) {
-                Some(one) if self.is_member(one, patient, &sight.bases, sight.partial) => continue,
+                Some(one) if self.is_member(one, patient, &sight.bases, sight.partial) => {}
                 // One that can never be covered: then nothing is looked up.
                 Some(_) => return Ok(false),
                 None if name == "Provenance" || name == "Patient" || !reads(&name) => return Ok(false),
@@ -389,7 +386,6 @@ impl Interpreter {
             let lookup = Lookup { path: format!("/{name}/{id}"), query: String::new() };
             match fetched(scene, &lookup) {
                 Err(Hold::Ask(more)) => asks.extend(more),
-                Err(Hold::Unreadable) => return Err(Hold::Unreadable),
                 Ok(None) => return Ok(false),
                 Ok(Some(document)) => {
                     let value = &document.value;

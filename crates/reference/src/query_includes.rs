@@ -20,7 +20,6 @@ pub(crate) const MAX_WRITTEN_OUT: usize = 100;
 #[derive(Clone, Debug)]
 pub(crate) struct Include {
     pub(crate) reverse: bool,
-    pub(crate) iterate: bool,
     /// The type that holds the reference.
     pub(crate) source: String,
     pub(crate) parameter: Parameter,
@@ -65,14 +64,13 @@ impl Interpreter {
         if value.is_empty() {
             return Ok(());
         }
-        let iterate = match name.split_once(':') {
-            None => false,
-            Some((_, "iterate")) => true,
-            Some(_) => return Err(fault(R::UnknownParameter)),
-        };
+        // Whatever a kept entry leads to may come, so that to iterate changes nothing here.
+        if !matches!(name.split_once(':'), None | Some((_, "iterate"))) {
+            return Err(fault(R::UnknownParameter));
+        }
         let reverse = name.starts_with("_revinclude");
         plan.used.push(name.split(':').next().unwrap_or(name).to_owned());
-        let asked = self.asked_includes(types, reverse, iterate, value)?;
+        let asked = self.asked_includes(types, reverse, value)?;
         let wildcard = value == "*" || value.ends_with(":*");
         let via = format!("{name}={value}");
         let mut verdicts: Vec<(String, bool)> = Vec::new();
@@ -123,23 +121,16 @@ impl Interpreter {
 
     /// Whether an include can be read at all, whatever any rule says.
     pub(crate) fn include_syntax(&self, types: &[String], name: &str, value: &str) -> Result<(), Denial> {
-        let iterate = match name.split_once(':') {
-            None => false,
-            Some((_, "iterate")) => true,
-            Some(_) => return Err(fault(R::UnknownParameter)),
-        };
+        // Whatever a kept entry leads to may come, so that to iterate changes nothing here.
+        if !matches!(name.split_once(':'), None | Some((_, "iterate"))) {
+            return Err(fault(R::UnknownParameter));
+        }
         let reverse = name.starts_with("_revinclude");
-        if value.is_empty() { Ok(()) } else { self.asked_includes(types, reverse, iterate, value).map(|_| ()) }
+        if value.is_empty() { Ok(()) } else { self.asked_includes(types, reverse, value).map(|_| ()) }
     }
 
     /// What a value asks for: one parameter, or with `*` every one that can lead from or to the searched types.
-    fn asked_includes(
-        &self,
-        types: &[String],
-        reverse: bool,
-        iterate: bool,
-        value: &str,
-    ) -> Result<Vec<Include>, Denial> {
+    fn asked_includes(&self, types: &[String], reverse: bool, value: &str) -> Result<Vec<Include>, Denial> {
         let unknown = fault(R::UnknownParameter);
         let parts: Vec<&str> = value.split(':').collect();
         let sources = match parts.as_slice() {
@@ -152,7 +143,6 @@ impl Interpreter {
         if let Some(sources) = sources {
             let one = |source: &String, parameter: Parameter, target: Option<&String>| Include {
                 reverse,
-                iterate,
                 source: source.clone(),
                 parameter,
                 target: target.cloned(),
@@ -196,7 +186,7 @@ impl Interpreter {
             return Err(unknown);
         }
         let target = target.map(str::to_owned);
-        Ok(vec![Include { reverse, iterate, source: source.to_owned(), parameter, target }])
+        Ok(vec![Include { reverse, source: source.to_owned(), parameter, target }])
     }
 
     /// The reference parameters of a type.

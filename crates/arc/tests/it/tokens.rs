@@ -118,10 +118,10 @@ fn basic(caller: &str) -> String {
 
 /// Groups of five bits, the last one filled up with zeros.
 fn base32(bytes: &[u8]) -> String {
-    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-    let groups = bits.as_bytes().chunks(5).map(|group| {
-        let value = group.iter().chain(std::iter::repeat_n(&b'0', 5 - group.len()));
-        value.fold(0, |value, bit| value * 2 + usize::from(bit - b'0'))
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let groups = bits.chunks(5).map(|group| {
+        let value = group.iter().chain(std::iter::repeat_n(&0, 5 - group.len()));
+        value.fold(0, |value, bit| value * 2 + usize::from(*bit))
     });
     groups.map(|value| char::from(ALPHABET[value])).collect()
 }

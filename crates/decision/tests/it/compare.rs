@@ -199,7 +199,7 @@ fn differ(by: &Engine, engine: &Decision<'_>, reference: &reference::Answer, is_
     same("type", &owned(&engine.resource_type), &reference.resource_type)?;
     same("id", &owned(&engine.resource_id), &reference.resource_id)?;
     if engine.permits() {
-        let names = |list: &[std::borrow::Cow<'_, str>]| list.iter().map(|one| one.to_string()).collect::<Vec<_>>();
+        let names = |list: &[std::borrow::Cow<'_, str>]| list.iter().map(ToString::to_string).collect::<Vec<String>>();
         let canonical = |name: &String| name.parse::<Scope>().map_or_else(|_| name.clone(), |scope| scope.to_string());
         let mut rules: Vec<String> = Vec::new();
         for name in reference.rules.iter().map(canonical) {
@@ -417,7 +417,7 @@ fn entries_differ(found: &Value, expected: &Value) -> Result<(), String> {
         match (one.get("resource"), other.get("resource")) {
             (None, None) => {}
             (Some(found), Some(expected)) => {
-                bodies_differ(found, expected).map_err(|fault| format!("answer {number}: {fault}"))?
+                bodies_differ(found, expected).map_err(|fault| format!("answer {number}: {fault}"))?;
             }
             (found, expected) => {
                 return Err(format!(

@@ -9,6 +9,7 @@
 )]
 
 mod agreed;
+mod agreed;
 mod answers;
 mod attacks;
 mod batch;
@@ -20,6 +21,7 @@ mod drive;
 mod equality;
 mod explain;
 mod export;
+mod fuzzed;
 mod generated;
 mod laws;
 mod properties;

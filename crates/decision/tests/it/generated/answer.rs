@@ -128,7 +128,7 @@ impl Given {
             _ if self.flavour == Flavour::Other => {
                 (200, if is_result { any() } else { self.results("searchset", records, kind) })
             }
-            Some(I::Read | I::Vread) => (200, instance()),
+            Some(I::Read | I::Vread | I::Patch) => (200, instance()),
             Some(I::HistoryInstance | I::HistoryType | I::HistorySystem) => (200, self.history(records, kind, id)),
             Some(I::SearchType | I::SearchSystem | I::SearchCompartment) => {
                 (200, self.results("searchset", records, kind))
@@ -137,7 +137,6 @@ impl Given {
             Some(I::Operation) => (200, self.results("searchset", records, kind)),
             Some(I::Create) => (201, with_id(asked, "NEW")),
             Some(I::Update) => (200, with_id(asked, id.unwrap_or("NEW"))),
-            Some(I::Patch) => (200, instance()),
             Some(I::Delete) => (204, String::new()),
             Some(I::Conditional) => (200, with_id(asked, "NEW")),
             Some(I::Batch) => (200, self.responses(decision, records)),

@@ -15,6 +15,7 @@ use testkit::ehr;
 
 /// A caller, before it is what verification makes of one.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::option_option, reason = "refused or not; and if so, for nothing or for a reason")]
 pub(crate) struct Who {
     pub(crate) scopes: Vec<String>,
     pub(crate) roles: Vec<RoleId>,

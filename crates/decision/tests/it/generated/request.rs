@@ -76,7 +76,7 @@ impl Asked {
     /// The same search as a form.
     pub(crate) fn by_post(&self) -> Self {
         let path = format!("{}/_search", self.path);
-        Self { headers: self.headers.clone(), ..form(self.query.clone(), self.query.len(), path) }
+        Self { headers: self.headers.clone(), ..form(&self.query, self.query.len(), path) }
     }
 
     /// The same request as the one entry of a batch.
@@ -281,7 +281,7 @@ fn reads(records: &[Record]) -> BoxedStrategy<Asked> {
     prop_oneof![4 => read, 2 => vread, 2 => history, 1 => of_type, 1 => of_system].boxed()
 }
 
-fn form(query: Vec<String>, split: usize, path: String) -> Asked {
+fn form(query: &[String], split: usize, path: String) -> Asked {
     let (in_form, in_url) = query.split_at(split.min(query.len()));
     Asked::new("POST", path).query(in_url.to_vec()).body("application/x-www-form-urlencoded", in_form.join("&"))
 }
@@ -298,12 +298,12 @@ pub(crate) fn search() -> BoxedStrategy<Asked> {
 
 fn searches(records: &[Record]) -> BoxedStrategy<Asked> {
     let by_post =
-        (search(), 0..5_usize).prop_map(|(one, split)| form(one.query, split, format!("{}/_search", one.path)));
+        (search(), 0..5_usize).prop_map(|(one, split)| form(&one.query, split, format!("{}/_search", one.path)));
     let patient = select(vec!["ME", "ME", "ME", "ME", "ME", "ME", "OTHER", "NOBODY"]);
     let compartment =
         (search(), patient.clone()).prop_map(|(one, id)| Asked { path: format!("/Patient/{id}{}", one.path), ..one });
     let compartment_post = (search(), patient.clone(), 0..5_usize)
-        .prop_map(|(one, id, split)| form(one.query, split, format!("/Patient/{id}{}/_search", one.path)));
+        .prop_map(|(one, id, split)| form(&one.query, split, format!("/Patient/{id}{}/_search", one.path)));
     let of_all = (patient, several_types(), query::parameters("Observation")).prop_map(|(id, mut query, more)| {
         query.extend(more);
         Asked::new("GET", format!("/Patient/{id}/*")).query(query)
@@ -315,7 +315,7 @@ fn searches(records: &[Record]) -> BoxedStrategy<Asked> {
         let system = (several_types(), query::parameters("Observation"), 0..5_usize).prop_map(
             move |(mut query, more, split)| {
                 query.extend(more);
-                if by_post { form(query, split, "/_search".to_owned()) } else { Asked::new("GET", "/").query(query) }
+                if by_post { form(&query, split, "/_search".to_owned()) } else { Asked::new("GET", "/").query(query) }
             },
         );
         of_system.push(system.boxed());

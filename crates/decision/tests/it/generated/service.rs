@@ -195,7 +195,7 @@ impl Spec {
         service.extension_scopes.retain(|(_, operations)| !operations.is_empty());
         let tags = !service.tag_keys.is_empty();
         for (index, role) in self.roles.iter().enumerate() {
-            service.roles.push(self.role(index, role, &lines, tags));
+            service.roles.push(Self::role(index, role, &lines, tags));
         }
         if let Some(partner) = service.subscriptions.first_mut() {
             partner.scopes.extend(self.ceiling.iter().map(|one| (*one).to_owned()));
@@ -211,7 +211,7 @@ impl Spec {
         service
     }
 
-    fn role(&self, index: usize, role: &RoleSpec, lines: &[String], tags: bool) -> Role {
+    fn role(index: usize, role: &RoleSpec, lines: &[String], tags: bool) -> Role {
         let mut operations: Vec<String> = Vec::new();
         for (place, fields) in &role.operations {
             let line = place.get(lines);
