@@ -29,6 +29,9 @@ pub(crate) struct Prefer {
     pub(crate) present: bool,
 }
 
+/// Nothing that the client takes can be checked.
+const UNACCEPTABLE: Denial = Denial::new(Phase::Normalise, Reason::NotAcceptable);
+
 /// Whether the body says that it is a form.
 pub(super) fn is_form(request: &Request<'_>, head: &Head<'_>) -> bool {
     head.content_types > 0 && content_types(request.headers).any(|media| media.is(FORM))
@@ -48,7 +51,6 @@ pub(super) fn check(engine: &Engine, request: &Request<'_>, call: &mut Call<'_>,
     if !engine.is_fhir() {
         return Ok(());
     }
-    const UNACCEPTABLE: Denial = Denial::new(Phase::Normalise, Reason::NotAcceptable);
     // What FHIR clients send is told at once.
     if call.head.accepts > 0 && !(call.head.accepts == 1 && call.head.accept == FHIR.as_bytes()) {
         call.accept = accept(request.headers).ok_or(UNACCEPTABLE)?;

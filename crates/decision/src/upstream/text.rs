@@ -63,7 +63,9 @@ pub(crate) fn encode<'a>(pairs: &[Pair<'_>], arena: &'a Arena) -> &'a str {
         return "";
     }
     let mut query = Query::new(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum(), arena);
-    pairs.iter().for_each(|pair| query.add(*pair));
+    for pair in pairs {
+        query.add(*pair);
+    }
     query.finish()
 }
 
