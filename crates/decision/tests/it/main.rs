@@ -9,7 +9,6 @@
 )]
 
 mod agreed;
-mod agreed;
 mod answers;
 mod attacks;
 mod batch;
