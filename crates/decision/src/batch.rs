@@ -11,6 +11,7 @@ mod write;
 use std::borrow::Cow;
 
 use policy::decision::{Action, Decision, Lookup, Names, Obligation, Phase, Upstream, Verdict};
+use policy::operation::Interaction;
 use policy::reason::Reason;
 use policy::request::Request;
 
@@ -105,7 +106,10 @@ pub(crate) fn judge<'a>(scene: &Scene<'_, 'a>, trace: &mut Trace<'a>) -> Result<
     let mut decided = Vec::with_capacity(bundle.entries.len());
     let siblings = entry::siblings(&bundle, scene.arena);
     for entry in &bundle.entries {
-        decided.push(without_export(entry::decide(scene, own, entry, siblings)?));
+        decided.push(without_export(entry::decide(scene, own, entry, (bundle.kind, siblings))?));
+    }
+    if writes_twice(&decided) {
+        return Err(read::malformed().into());
     }
     ask(&decided)?;
     trace.obligations.push(Obligation::PerEntry);
@@ -145,6 +149,21 @@ fn without_export(decided: Decided<'_>) -> Decided<'_> {
         ..decided.decision
     };
     Decided { decision, permitted: None }
+}
+
+/// Whether two entries write one instance (R4 http.html, "transaction"): each was decided on what is stored, and nobody
+/// decided on what both make of it (D63).
+fn writes_twice(decided: &[Decided<'_>]) -> bool {
+    let writes = |one: &Decided<'_>| {
+        matches!(one.decision.interaction, Some(Interaction::Update | Interaction::Patch | Interaction::Delete))
+    };
+    let named = decided.iter().filter(|one| writes(one)).filter_map(|one| {
+        let decision = &one.decision;
+        decision.resource_type.as_deref().zip(decision.resource_id.as_deref())
+    });
+    let mut named: Vec<_> = named.collect();
+    named.sort_unstable();
+    named.windows(2).any(|pair| pair.first() == pair.last())
 }
 
 /// What has to be looked up before all entries are decided.

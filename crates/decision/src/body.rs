@@ -120,7 +120,7 @@ impl Write<'_> {
         }
         if rule.is_patient() {
             let patient = patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
-            self.is_owned(new, patient, &eyes)?;
+            owned(self.engine, self.facts, new, patient, (&eyes, self.siblings))?;
         }
         if cover::meets(self.engine, rule, self.facts, &new, &eyes) {
             Ok(())
@@ -159,48 +159,57 @@ impl Write<'_> {
         let reason = rule.condition(self.engine).map_or(Reason::TagMismatch, |_| Reason::WhereFalse);
         Err(Denial::new(Phase::Tags, reason))
     }
+}
 
-    /// What a `patient/` rule writes is the context's, wholly and provably.
-    fn is_owned(&self, new: Value<'_>, patient: &str, eyes: &Eyes<'_>) -> Result<(), Denial> {
-        let other = Denial::new(Phase::Body, Reason::OtherOwner);
-        let nobody = Denial::new(Phase::Body, Reason::NoOwner);
-        if cover::contains_patient(&new) {
-            return Err(other);
-        }
-        let is_member = || cover::is_member(self.engine, self.facts, &new, patient, eyes);
-        match self.facts.standing {
-            Standing::Compartment | Standing::PatientElement => {}
-            Standing::Patient => return if is_member() { Ok(()) } else { Err(other) },
-            Standing::NamesPatients | Standing::Binary => return if is_member() { Ok(()) } else { Err(nobody) },
-            Standing::Shared | Standing::Provenance | Standing::Undecidable => return Err(nobody),
-        }
-        let (mut found, mut foreign) = (false, false);
-        for path in &self.facts.owners {
-            cover::each_at(new, &path.elements, &mut |element| match names(element, eyes.bases) {
-                Names::Patient(named) if named == patient => found = true,
-                Names::Other => {}
-                Names::Unknown if self.is_sibling(element) => {}
-                Names::Patient(_) | Names::Unknown | Names::Conditional => foreign = true,
-            });
-        }
-        match (foreign, found && is_member()) {
-            (true, _) => Err(other),
-            (false, true) => Ok(()),
-            (false, false) => Err(nobody),
-        }
+/// What a `patient/` rule writes, and what it writes over, is the context's, wholly and provably (D61).
+pub(crate) fn owned(
+    engine: &Engine,
+    facts: &TypeFacts,
+    resource: Value<'_>,
+    patient: &str,
+    (eyes, siblings): (&Eyes<'_>, &[Sibling<'_>]),
+) -> Result<(), Denial> {
+    let other = Denial::new(Phase::Body, Reason::OtherOwner);
+    let nobody = Denial::new(Phase::Body, Reason::NoOwner);
+    if cover::contains_patient(&resource) {
+        return Err(other);
     }
+    let is_member = || cover::is_member(engine, facts, &resource, patient, eyes);
+    match facts.standing {
+        Standing::Compartment | Standing::PatientElement => {}
+        Standing::Patient => return if is_member() { Ok(()) } else { Err(other) },
+        Standing::NamesPatients => return if is_member() { Ok(()) } else { Err(nobody) },
+        Standing::Binary => {
+            let named = resource.get("securityContext").is_some();
+            return if is_member() { Ok(()) } else { Err(if named { other } else { nobody }) };
+        }
+        Standing::Shared | Standing::Provenance | Standing::Undecidable => return Err(nobody),
+    }
+    let (mut found, mut foreign) = (false, false);
+    for path in &facts.owners {
+        cover::each_at(resource, &path.elements, &mut |element| match names(element, eyes.bases) {
+            Names::Patient(named) if named == patient => found = true,
+            Names::Other => {}
+            Names::Unknown if is_sibling(element, siblings) => {}
+            Names::Patient(_) | Names::Unknown | Names::Conditional => foreign = true,
+        });
+    }
+    match (foreign, found && is_member()) {
+        (true, _) => Err(other),
+        (false, true) => Ok(()),
+        (false, false) => Err(nobody),
+    }
+}
 
-    /// Whether a reference names what another entry of the transaction writes, and that is no Patient.
-    fn is_sibling(&self, element: Value<'_>) -> bool {
-        let declared = element.text("type");
-        element.text("reference").is_some_and(|reference| {
-            let known = self.siblings.iter().find(|sibling| *sibling.url == *reference);
-            known.is_some_and(|sibling| {
-                sibling.resource_type != "Patient"
-                    && declared.is_none_or(|declared| *declared == *sibling.resource_type)
-            })
+/// Whether a reference names what another entry of the transaction writes, and that is no Patient.
+fn is_sibling(element: Value<'_>, siblings: &[Sibling<'_>]) -> bool {
+    let declared = element.text("type");
+    element.text("reference").is_some_and(|reference| {
+        let known = siblings.iter().find(|sibling| *sibling.url == *reference);
+        known.is_some_and(|sibling| {
+            sibling.resource_type != "Patient" && declared.is_none_or(|declared| *declared == *sibling.resource_type)
         })
-    }
+    })
 }
 
 /// Whether a value that a patch brings in is, or holds, a reference that the server would resolve by a search.
@@ -223,14 +232,20 @@ pub(crate) fn is_whole(resource: Value<'_>) -> Result<(), Denial> {
     Ok(())
 }
 
+/// Whether a name is one that decides, but for its case.
+pub(crate) fn is_disguised(name: &str, decisive: &[&str]) -> bool {
+    decisive.iter().any(|known| known.eq_ignore_ascii_case(name)) && !decisive.contains(&name)
+}
+
 /// Whether an upstream that compares names without their case, or takes a list of one for its element,
 /// would read another resource than the one that is decided here.
+///
+/// No property of FHIR has a letter outside ASCII, and some of these are others in another case (`ſ` is `S`).
 pub(crate) fn has_two_readings(value: Value<'_>, decisive: &[&str]) -> bool {
     let mut names: Vec<String> = value.members().map(|member| member.name.to_ascii_lowercase()).collect();
     names.sort_unstable();
     let repeats = names.windows(2).any(|pair| pair.first() == pair.last());
-    let disguised =
-        |name: &str| decisive.iter().any(|known| known.eq_ignore_ascii_case(name)) && !decisive.contains(&name);
+    let disguised = |name: &str| !name.is_ascii() || is_disguised(name, decisive);
     let unclear =
         |name: &str, value: Value<'_>| name == "reference" && value.kind() != Kind::String && !value.is_object();
     repeats

@@ -4,6 +4,7 @@
 //! cannot be told from it is not covered.
 
 use policy::facts::{ElementPath, SearchParameter, Standing, TypeFacts};
+use policy::settings::Shared;
 
 use crate::Engine;
 use crate::admit::{Named, Party};
@@ -111,10 +112,16 @@ pub(crate) fn is_member(
             let paths = owner_paths(engine, facts);
             // A Device that is nobody's is shared; one whose owner cannot be told is not.
             let nobody = !paths.iter().any(|path| any_at(*resource, &path.elements, &mut |_| true));
+            let open = engine.settings().shared != Shared::Referenced;
             owned(paths)
-                || (nobody && !is_partial(resource, eyes) && !paths.is_empty() && facts.name.as_str() == "Device")
+                || (nobody
+                    && open
+                    && !is_partial(resource, eyes)
+                    && !paths.is_empty()
+                    && facts.name.as_str() == "Device")
         }
-        Standing::Shared => true,
+        // What is open only where something refers to it is found by that reference, never by itself.
+        Standing::Shared => engine.settings().shared != Shared::Referenced,
         Standing::NamesPatients => !is_partial(resource, eyes) && names_only(facts, resource, patient, eyes),
         Standing::Binary => resource.get("securityContext").is_some_and(is_patient),
         Standing::Provenance => targets_covered(resource, patient, eyes),

@@ -208,7 +208,8 @@ fn segments(path: &str) -> Vec<Box<str>> {
     path.split('/').filter(|segment| !segment.is_empty()).map(Into::into).collect()
 }
 
-/// Reading and searching only: what a role's operation counts as beyond the operation itself.
+/// What a role's operation counts as beyond the operation itself: for joins, includes and charts, and `c` for an update that
+/// creates (D14).
 fn given(operation: &Operation, places: &FxHashMap<Box<str>, Place>) -> Given {
     let none = Given { letters: Letters::NONE, on: On::Nothing };
     let Some(fhir) = &operation.fhir else { return none };
@@ -220,7 +221,11 @@ fn given(operation: &Operation, places: &FxHashMap<Box<str>, Place>) -> Given {
         | Interaction::SearchSystem
         | Interaction::SearchCompartment
         | Interaction::HistoryType
-        | Interaction::HistorySystem => fhir.interaction.letters(),
+        | Interaction::HistorySystem
+        | Interaction::Create
+        | Interaction::Update
+        | Interaction::Patch
+        | Interaction::Delete => fhir.interaction.letters(),
         _ => return none,
     };
     let on = match (fhir.interaction, &fhir.resource_type) {

@@ -42,7 +42,10 @@ pub(crate) fn may_write(
     is_within(new, default, clearance)
         && stored.is_none_or(|stored| {
             let keeps = match (codings(stored), codings(new)) {
-                (Some(before), Some(after)) => before.iter().all(|coding| after.contains(coding)),
+                (Some(before), Some(mut after)) => {
+                    after.sort_unstable();
+                    before.iter().all(|coding| after.binary_search(coding).is_ok())
+                }
                 (None, _) | (_, None) => false,
             };
             keeps && highest(new, default) >= highest(stored, default)
@@ -50,7 +53,7 @@ pub(crate) fn may_write(
 }
 
 /// What tells one coding from another; `display` and `userSelected` do not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Coding<'a> {
     system: Option<Cow<'a, str>>,
     version: Option<Cow<'a, str>>,

@@ -69,6 +69,8 @@ pub(crate) struct Call<'a> {
     pub(crate) head: Head<'a>,
     /// What the `urn:`s of the transaction stand for that this is an entry of (D33).
     pub(crate) siblings: &'a [Sibling<'a>],
+    /// Whether it is an entry of a transaction, which fails as a whole.
+    pub(crate) in_transaction: bool,
 }
 
 impl<'a> Call<'a> {
@@ -111,6 +113,7 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
         json_patch: false,
         head: Head::read(request.headers),
         siblings: &[],
+        in_transaction: false,
     };
     let fhir = call.operation(engine).and_then(|(_, operation)| operation.fhir.as_ref());
     let interaction = fhir.map(|fhir| fhir.interaction);
@@ -138,7 +141,9 @@ pub(crate) fn read<'a>(engine: &'a Engine, request: &Request<'a>, arena: &'a Are
     headers::framing(&call.head)?;
     headers::host(engine, &call.head, &target)?;
     headers::overrides(&call.head, parameters)?;
-    if call.head.conditions > 0 {
+    // A write without the precondition that its author gave is another write (D64).
+    let writes = matches!(method, Some(Method::Put | Method::Patch | Method::Delete));
+    if call.head.conditions > 0 || (writes && call.head.of_reads) {
         return Err(Denial::new(Phase::Normalise, Reason::MalformedUrl));
     }
     limits(engine, request, &target, &call, whole, interaction)?;

@@ -100,7 +100,9 @@ pub(crate) fn names<'d>(element: Value<'d>, bases: &[&str]) -> Names<'d> {
         // Only its own `type` tells that it is no Patient; a `reference` that is not a text tells nothing.
         let bare = element.is_object() && element.get("reference").is_none();
         return match declared {
-            Some(declared) if bare && declared != "Patient" && TypeName::accepts(declared) => Names::Other,
+            Some(declared) if bare && !declared.eq_ignore_ascii_case("Patient") && TypeName::accepts(declared) => {
+                Names::Other
+            }
             _ => Names::Unknown,
         };
     };
@@ -116,6 +118,8 @@ fn said<'a>(text: &'a str, declared: Option<&str>, bases: &[&str]) -> Names<'a> 
             Names::Unknown
         }
         Reference::Local { resource_type: "Patient", id, .. } => Names::Patient(id.into()),
+        // An upstream that reads types without their case would find a Patient there.
+        Reference::Local { resource_type, .. } if resource_type.eq_ignore_ascii_case("Patient") => Names::Unknown,
         Reference::Local { .. } => Names::Other,
         Reference::Conditional => Names::Conditional,
         Reference::Contained | Reference::Foreign => Names::Unknown,
@@ -161,6 +165,8 @@ mod tests {
             (r#"{"reference":"Patient/ME","type":"Patient"}"#, Names::Patient("ME".into())),
             (r#"{"reference":"Patient/ME","type":"Group"}"#, Names::Unknown),
             (r#"{"reference":"Practitioner/1"}"#, Names::Other),
+            (r#"{"reference":"PATIENT/OTHER"}"#, Names::Unknown),
+            (r#"{"type":"patient","identifier":{"value":"1"}}"#, Names::Unknown),
             (r##"{"reference":"#p1"}"##, Names::Unknown),
             (r#"{"identifier":{"value":"1"}}"#, Names::Unknown),
             (r#"{"type":"Practitioner","identifier":{"value":"1"}}"#, Names::Other),

@@ -40,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) upstream_base: &'a str,
     /// In a batch: whose `urn:` each `fullUrl` is (its type).
     pub(crate) siblings: BTreeMap<String, String>,
+    /// Whether it is an entry of a transaction.
+    pub(crate) in_transaction: bool,
 }
 
 impl<'a> Call<'a> {

@@ -168,7 +168,12 @@ impl Interpreter {
             scene.target.resource_type.clone().unwrap_or_default(),
             scene.target.id.clone().unwrap_or_default(),
         );
-        let refers = crate::json::objects(&current.value).iter().any(|one| Self::named(one, &sight.bases) == wanted);
+        // D66: at the elements that R4 gives a Patient for it.
+        let paths: [&[&str]; 3] = [&["generalPractitioner"], &["managingOrganization"], &["contact", "organization"]];
+        let refers = paths.iter().any(|path| {
+            let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+            crate::json::at(&current.value, &path).iter().any(|one| Self::named(one, &sight.bases) == wanted)
+        });
         if refers { Ok(()) } else { Err(no_rule) }
     }
 
@@ -202,6 +207,8 @@ impl Interpreter {
         let code = scene.target.code.as_deref();
         match scene.target.interaction {
             Some(I::Vread | I::HistoryInstance) if !plain && !by_reference => {}
+            // D62: the whole fails for what is not there, so it has to fail for what is not to be seen.
+            Some(I::Read) if scene.call.in_transaction && !plain && !by_reference => {}
             Some(I::Operation) if code == Some("export") => return self.check_group(scene, &name),
             Some(I::Operation) => {
                 return self.check_operation_instance(scene, &name);

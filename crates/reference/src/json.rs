@@ -160,7 +160,8 @@ pub(crate) fn has_confusing_key(value: &Value, known: &[String]) -> bool {
             let confusing = |key: &String| {
                 names.iter().copied().chain(known).any(|other| other != key && other.eq_ignore_ascii_case(key))
             };
-            names.iter().any(|key| confusing(key)) || map.values().any(|value| has_confusing_key(value, known))
+            names.iter().any(|key| !key.is_ascii() || confusing(key))
+                || map.values().any(|value| has_confusing_key(value, known))
         }
         Value::Array(list) => list.iter().any(|value| has_confusing_key(value, known)),
         _ => false,

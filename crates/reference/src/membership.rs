@@ -53,6 +53,8 @@ impl Interpreter {
             Some(_) => false,
         };
         match literal(text, bases) {
+            // D66: in another case it is a Patient to some.
+            Named::Instance(name, _) if name != "Patient" && name.eq_ignore_ascii_case("Patient") => Named::Undecidable,
             Named::Instance(name, id) if type_ok(&name) => Named::Instance(name, id),
             Named::Instance(..) => Named::Undecidable,
             other => other,

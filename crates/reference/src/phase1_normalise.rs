@@ -63,7 +63,7 @@ impl Interpreter {
         let anywhere: Pairs = all.iter().chain(&outside).cloned().collect();
         self.check_credentials(&headers, &anywhere)?;
         check_framing(&headers)?;
-        check_preconditions(&headers)?;
+        check_preconditions(&headers, request.method)?;
         self.check_authority(&headers, authority_ok)?;
         check_override(&headers, &anywhere)?;
         check_limits(request, &raw_query, &all, self.is_bundle(path.as_deref(), request.method))?;
@@ -84,6 +84,7 @@ impl Interpreter {
             stored: request.stored,
             upstream_base: request.upstream_base,
             siblings: std::collections::BTreeMap::new(),
+            in_transaction: false,
         })
     }
 
@@ -181,9 +182,14 @@ fn check_framing(headers: &[(String, String)]) -> Result<(), Denial> {
 }
 
 /// D37: a precondition that stands twice could be read in two ways.
-fn check_preconditions(headers: &[(String, String)]) -> Result<(), Denial> {
+///
+/// D64: a write without the precondition that its author gave is another write.
+fn check_preconditions(headers: &[(String, String)], method: &str) -> Result<(), Denial> {
     let twice = |wanted: &str| headers.iter().filter(|(name, _)| name == wanted).count() > 1;
-    if twice("if-match") || twice("if-none-exist") { Err(fault(R::MalformedUrl)) } else { Ok(()) }
+    let of_reads = ["if-none-match", "if-modified-since", "if-unmodified-since"];
+    let lost = matches!(method, "PUT" | "PATCH" | "DELETE")
+        && headers.iter().any(|(name, _)| of_reads.contains(&name.as_str()));
+    if lost || twice("if-match") || twice("if-none-exist") { Err(fault(R::MalformedUrl)) } else { Ok(()) }
 }
 
 fn check_override(headers: &[(String, String)], parameters: &[(String, String)]) -> Result<(), Denial> {

@@ -275,9 +275,11 @@ impl Interpreter {
         let found = self.in_context(scene, found)?;
         let creates = scene.call.method == "PUT";
         let deletes = scene.call.method == "DELETE";
+        // D65: what a patch makes of a DocumentReference cannot be looked at.
+        let opens = scene.call.method == "PATCH" && name == "DocumentReference" && scene.principal.patient.is_some();
         let plain =
             |rule: &Rule| if deletes { self.is_plain(rule, operation) } else { self.writes_blindly(scene, rule) };
-        let ok = |rule: &Rule| plain(rule) && (!creates || self.gives(rule, name, Letters::CREATE));
+        let ok = |rule: &Rule| !opens && plain(rule) && (!creates || self.gives(rule, name, Letters::CREATE));
         let plain: Vec<Rule> = found.into_iter().filter(ok).collect();
         if plain.is_empty() { Err(deny(Rules, R::ConditionalDenied)) } else { Ok(plain) }
     }

@@ -4,7 +4,7 @@
 
 use policy::Reason as R;
 use policy::decision::Phase::Body;
-use policy::facts::{ParameterKind, Standing};
+use policy::facts::Standing;
 use policy::letters::Letters;
 use policy::operation::Interaction as I;
 use serde_json::Value;
@@ -63,6 +63,7 @@ impl Interpreter {
             return Err(stop(Body, R::MalformedBody));
         }
         self.check_new(scene, rule, &state)?;
+        self.check_attachments(scene, &state, None)?;
         self.check_marks(scene, &state, None)?;
         check_whole(&state)?;
         self.check_fields(scene, rule, &state)?;
@@ -87,17 +88,19 @@ impl Interpreter {
                     stored = Some(current.value);
                 }
                 // D14: it is created then, by a plain rule that may.
-                None if scene.all.iter().any(|one| {
-                    self.is_plain(one, scene.target.operation)
-                        && one.condition.is_none()
-                        && self.gives(one, &name, Letters::CREATE)
-                }) =>
+                None if scene.call.header("if-match").is_none()
+                    && scene.all.iter().any(|one| {
+                        self.is_plain(one, scene.target.operation)
+                            && one.condition.is_none()
+                            && self.gives(one, &name, Letters::CREATE)
+                    }) =>
                 {
                     written.if_none_match = true;
                 }
                 None => return Err(self.missing(Body)),
             }
         }
+        self.check_attachments(scene, &state, stored.as_ref())?;
         self.check_marks(scene, &state, stored.as_ref())?;
         check_whole(&state)?;
         if let Some(stored) = &stored {
@@ -123,6 +126,7 @@ impl Interpreter {
             return Err(stop(Body, R::MalformedBody));
         }
         self.check_new(scene, rule, &state)?;
+        self.check_attachments(scene, &state, Some(&current.value))?;
         self.check_marks(scene, &state, Some(&current.value))?;
         check_whole(&state)?;
         check_whole(&current.value)?;
@@ -155,6 +159,7 @@ impl Interpreter {
             "PUT" => {
                 let state = self.resource(scene)?;
                 self.check_new(scene, rule, &state)?;
+                self.check_attachments(scene, &state, None)?;
                 self.check_marks(scene, &state, None)?;
                 check_whole(&state)?;
                 Ok(Written { state: Some(state), ..Written::default() })
@@ -235,7 +240,12 @@ impl Interpreter {
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let patch = patch::read(&body, &name).ok_or(stop(Body, R::MalformedBody))?;
         // D58: what a patch brings in has one reading, whatever becomes of it.
-        if patch.values().any(|value| json::has_two_readings(value, &self.element_names(&name))) {
+        let known = self.element_names(&name);
+        let disguised =
+            |one: &String| !one.is_ascii() || known.iter().any(|other| other != one && other.eq_ignore_ascii_case(one));
+        if patch.touched().iter().flatten().any(disguised)
+            || patch.values().any(|value| json::has_two_readings(value, &known))
+        {
             return Err(stop(Body, R::MalformedBody));
         }
         if patch.len() > patch::MAX_OPERATIONS { Err(stop(Body, R::TooLarge)) } else { Ok(patch) }
@@ -278,11 +288,10 @@ impl Interpreter {
             _ => return Err(unreadable),
         }
         // What cannot be read is there, and covered by nobody.
-        let unreadable = if phase == Body { unreadable } else { self.uncovered(phase) };
-        let Ok(document) = json::read(stored.body) else { return Err(unreadable) };
+        let Ok(document) = json::read(stored.body) else { return Err(self.uncovered(phase)) };
         let value = document.value;
         if !value.is_object() {
-            return Err(unreadable);
+            return Err(self.uncovered(phase));
         }
         if !document.repeats.is_empty()
             || json::text(&value, "resourceType") != Some(name)
@@ -301,9 +310,53 @@ impl Interpreter {
     fn check_stored(&self, scene: &Scene<'_>, rule: &Rule, current: &Current, letter: Letters) -> Result<(), Stop> {
         let sight = self.stored_sight(scene);
         match self.covers(scene, rule, &current.value, letter, &sight) {
-            Cover::Yes => Ok(()),
-            Cover::No | Cover::ByDocument | Cover::ByTargets => Err(self.uncovered(Body)),
+            Cover::Yes if !rule.is_patient() || self.is_owned_now(scene, &current.value, &sight.bases) => Ok(()),
+            Cover::Yes | Cover::No | Cover::ByDocument | Cover::ByTargets => Err(self.uncovered(Body)),
         }
+    }
+
+    /// D61: what is another's as well, or nobody's, is not for a patient's app to change.
+    fn is_owned_now(&self, scene: &Scene<'_>, stored: &Value, bases: &[String]) -> bool {
+        let mut alone = scene.clone();
+        alone.call.siblings.clear();
+        self.check_owner(&alone, stored, bases).is_ok()
+    }
+
+    /// D65: a DocumentReference opens the Binaries that it names, so it names only the patient's own, or those it named.
+    fn check_attachments(&self, scene: &Scene<'_>, state: &Value, stored: Option<&Value>) -> Result<(), Stop> {
+        let Some(patient) = &scene.principal.patient else { return Ok(()) };
+        if scene.target.resource_type.as_deref() != Some("DocumentReference") {
+            return Ok(());
+        }
+        let sight = self.stored_sight(scene);
+        let attached = |document: &Value| -> std::collections::BTreeSet<String> {
+            let path = ["content".to_owned(), "attachment".to_owned(), "url".to_owned()];
+            let urls = json::at(document, &path).into_iter().filter_map(Value::as_str);
+            urls.filter_map(|url| match crate::membership::literal(url, &sight.bases) {
+                Named::Instance(name, id) if name == "Binary" => Some(id),
+                _ => None,
+            })
+            .collect()
+        };
+        let before = stored.map(attached).unwrap_or_default();
+        let new: Vec<String> = attached(state).difference(&before).cloned().collect();
+        if new.len() > 100 {
+            return Err(stop(Body, R::NoOwner));
+        }
+        let (mut asks, mut foreign) = (Vec::new(), false);
+        for id in &new {
+            match self.instance(scene, Body, "Binary", id) {
+                Ok(Some(binary)) => foreign |= !self.is_member(&binary.value, patient, &sight.bases, false),
+                Ok(None) => foreign = true,
+                Err(Stop::Ask(_, lookups)) => asks.extend(lookups),
+                Err(Stop::Deny(denial)) if denial.reason == R::ResponseUnreadable => return Err(Stop::Deny(denial)),
+                Err(Stop::Deny(_)) => foreign = true,
+            }
+        }
+        if foreign {
+            return Err(stop(Body, R::NoOwner));
+        }
+        if asks.is_empty() { Ok(()) } else { Err(Stop::Ask(Body, asks)) }
     }
 
     /// The answer to an instance that is not there.
@@ -344,27 +397,23 @@ impl Interpreter {
             Standing::Patient if json::text(state, "id") == Some(&patient) => Ok(()),
             Standing::Patient => Err(deny(Body, R::OtherOwner)),
             Standing::Compartment | Standing::PatientElement => {
-                let owners = self.owners(state, name);
-                let all = owners
-                    .into_iter()
-                    .map(|one| self.owner_named(scene, one, &patient, bases))
-                    .collect::<Result<Vec<bool>, Denial>>()?;
-                if all.contains(&true) { Ok(()) } else { Err(deny(Body, R::NoOwner)) }
+                // Every element of the table counts, whatever the setting says of membership.
+                let table = fhir::r4().owner_paths(name).iter();
+                let paths =
+                    table.map(|one| one.elements.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>());
+                for one in paths.flat_map(|path| json::at(state, &path)) {
+                    self.owner_named(scene, one, &patient, bases)?;
+                }
+                let context = Named::Instance("Patient".to_owned(), patient);
+                let own = self.owners(state, name).iter().any(|one| Self::named(one, bases) == context);
+                if own { Ok(()) } else { Err(deny(Body, R::NoOwner)) }
             }
             Standing::NamesPatients => {
-                let paths = fhir::r4()
-                    .parameters(name)
-                    .filter(|one| one.kind == ParameterKind::Reference)
-                    .flat_map(|one| one.paths);
-                let elements =
-                    paths.map(|path| path.elements.iter().map(|one| (*one).to_owned()).collect::<Vec<String>>());
-                if elements
-                    .flat_map(|path| json::at(state, &path))
-                    .any(|one| Self::named(one, bases) == Named::Malformed)
-                {
-                    return Err(deny(Body, R::MalformedBody));
+                if self.names_only(state, name, &patient, bases) {
+                    Ok(())
+                } else {
+                    Err(deny(Body, R::NoOwner))
                 }
-                if self.names_only(state, name, &patient, bases) { Ok(()) } else { Err(deny(Body, R::NoOwner)) }
             }
             Standing::Binary => {
                 let context = Named::Instance("Patient".to_owned(), patient.clone());
@@ -373,7 +422,6 @@ impl Interpreter {
                 let own = state.get("securityContext").map(|one| Self::named(one, bases));
                 match own {
                     None => Err(deny(Body, R::NoOwner)),
-                    Some(Named::Malformed) => Err(deny(Body, R::MalformedBody)),
                     Some(one) if one == context && header.as_ref().is_none_or(|header| *header == context) => Ok(()),
                     Some(_) => Err(deny(Body, R::OtherOwner)),
                 }
@@ -391,7 +439,6 @@ impl Interpreter {
         bases: &[String],
     ) -> Result<bool, Denial> {
         match Self::named(reference, bases) {
-            Named::Malformed => Err(deny(Body, R::MalformedBody)),
             Named::Conditional => Err(deny(Body, R::ConditionalDenied)),
             Named::Instance(name, id) if name == "Patient" => {
                 if id == patient {
@@ -408,7 +455,7 @@ impl Interpreter {
             {
                 Ok(false)
             }
-            Named::Urn(_) | Named::Undecidable => Err(deny(Body, R::OtherOwner)),
+            Named::Urn(_) | Named::Undecidable | Named::Malformed => Err(deny(Body, R::OtherOwner)),
         }
     }
 

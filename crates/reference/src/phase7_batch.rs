@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use policy::Reason as R;
 use policy::decision::{Lookup, Phase, Verdict};
+use policy::operation::Interaction as I;
 use policy::request::Request;
 use serde_json::{Map, Value, json};
 
@@ -50,8 +51,17 @@ impl Interpreter {
         };
         let can = scene.call.capabilities;
         let siblings = if kind == "transaction" { siblings(&entries) } else { BTreeMap::new() };
-        let decided: Vec<Decided<'a>> =
-            entries.iter().map(|entry| self.entry(&scene, entry, &siblings, request)).collect();
+        let decided: Vec<Decided<'a>> = entries
+            .iter()
+            .map(|entry| self.entry(&scene, entry, (&siblings, kind == "transaction"), request))
+            .collect();
+        // D63: nobody decided on what two writes of one instance make together.
+        let mut written: Vec<(&String, &String)> =
+            decided.iter().filter_map(|one| written_instance(&one.answer)).collect();
+        written.sort();
+        if written.windows(2).any(|pair| pair.first() == pair.last()) {
+            return denied(malformed(), Some(&scene.target));
+        }
         let mut asks: Vec<Lookup> = Vec::new();
         for one in &decided {
             if let Next::Lookup(lookups) = &one.answer.next {
@@ -226,7 +236,7 @@ impl Interpreter {
         &self,
         scene: &Scene<'a>,
         entry: &Entry,
-        siblings: &BTreeMap<String, String>,
+        siblings: (&BTreeMap<String, String>, bool),
         request: &Request<'a>,
     ) -> Decided<'a> {
         match self.entry_call(scene, entry, siblings) {
@@ -240,7 +250,7 @@ impl Interpreter {
         &self,
         scene: &Scene<'a>,
         entry: &Entry,
-        siblings: &BTreeMap<String, String>,
+        (siblings, in_transaction): (&BTreeMap<String, String>, bool),
     ) -> Result<Call<'a>, Denial> {
         let fault = |reason| deny(Phase::Normalise, reason);
         let (path, query) = entry.url.split_once('?').unwrap_or((&entry.url, ""));
@@ -282,6 +292,7 @@ impl Interpreter {
             stored: scene.call.stored,
             upstream_base: scene.call.upstream_base,
             siblings: siblings.clone(),
+            in_transaction,
         })
     }
 }
@@ -313,6 +324,12 @@ fn envelope_names() -> Vec<String> {
         "ifModifiedSince",
     ];
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The instance that an entry writes, if it names one.
+fn written_instance(answer: &Answer) -> Option<(&String, &String)> {
+    let writes = matches!(answer.interaction, Some(I::Update | I::Patch | I::Delete));
+    answer.resource_type.as_ref().zip(answer.resource_id.as_ref()).filter(|_| writes)
 }
 
 /// D33: the type behind each `urn:`, of the entries that create or replace a resource of the type that their URL names.

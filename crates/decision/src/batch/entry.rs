@@ -16,7 +16,6 @@ use crate::decide::{permit, stop};
 use crate::denial::Denial;
 use crate::judge::{Halt, Judged, Scene, Trace, judge_call};
 use crate::normalise;
-use crate::token;
 
 /// The media type of an entry's resource.
 const RESOURCE: &str = "application/fhir+json";
@@ -48,11 +47,11 @@ pub(super) fn decide<'a>(
     scene: &Scene<'_, 'a>,
     own: &str,
     entry: &Entry<'a>,
-    siblings: &'a [Sibling<'a>],
+    (kind, siblings): (Kind, &'a [Sibling<'a>]),
 ) -> Result<Decided<'a>, Denial> {
     let request = request(scene, own, entry);
     let mut trace = Trace::new(scene.arena);
-    let judged = match judge(scene, &request, siblings, &mut trace)? {
+    let judged = match judge(scene, &request, (kind, siblings), &mut trace)? {
         Ok(judged) => judged,
         Err(halt) => return Ok(Decided { decision: stop(halt, &request, trace), permitted: None }),
     };
@@ -70,7 +69,7 @@ pub(super) fn decide<'a>(
 fn judge<'a>(
     scene: &Scene<'_, 'a>,
     request: &Request<'a>,
-    siblings: &'a [Sibling<'a>],
+    (kind, siblings): (Kind, &'a [Sibling<'a>]),
     trace: &mut Trace<'a>,
 ) -> Result<Result<Judged<'a>, Halt>, Denial> {
     let mut call = match normalise::read(scene.engine, request, scene.arena) {
@@ -81,12 +80,9 @@ fn judge<'a>(
     if fhir.is_some_and(|fhir| fhir.interaction == Interaction::Batch) {
         return Err(malformed());
     }
-    trace.phase = Phase::Token;
-    if let Err(denial) = token::holds_resource(scene.engine, &call, scene.grants) {
-        return Ok(Err(denial.into()));
-    }
     trace.phase = Phase::Operation;
     call.siblings = siblings;
+    call.in_transaction = kind == Kind::Transaction;
     Ok(judge_call(scene.engine, request, &call, scene.grants, scene.arena, trace))
 }
 

@@ -142,7 +142,7 @@ fn is_confusing(value: Value<'_>) -> bool {
     repeats(value)
         || value.members().any(|member| {
             let disguised = |known: &&str| known.eq_ignore_ascii_case(&member.name) && **known != *member.name;
-            NAMES.iter().any(disguised)
+            !member.name.is_ascii() || NAMES.iter().any(disguised)
         })
         || value.values().any(is_confusing)
 }

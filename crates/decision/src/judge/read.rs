@@ -10,7 +10,7 @@ use policy::settings::Shared;
 use super::{Halt, History, Instance, Plan, Planned, Scene, Trace, internal};
 use crate::admit::Party;
 use crate::condition;
-use crate::cover::{self, Eyes, each_reference};
+use crate::cover::{self, Eyes};
 use crate::denial::Denial;
 use crate::engine::Place;
 use crate::json::{Document, Value};
@@ -19,6 +19,9 @@ use crate::reference::Reference;
 use crate::rules::{Asked, Rule, fitting};
 use crate::stored::{self, Current};
 use crate::upstream::{self, Sends};
+
+/// The elements of a Patient that open what they refer to (D66): those that R4 gives it for that.
+const REFERRING: &[&[&str]] = &[&["generalPractitioner"], &["managingOrganization"], &["contact", "organization"]];
 
 impl<'a> Scene<'_, 'a> {
     pub(super) fn read(&self, trace: &mut Trace<'a>) -> Result<Planned<'a>, Halt> {
@@ -31,7 +34,12 @@ impl<'a> Scene<'_, 'a> {
             },
         };
         self.async_only_for_systems(fitting)?;
-        self.shaped_read(place, fitting, false, trace)
+        let mut planned = self.shaped_read(place, fitting, false, trace)?;
+        if self.call.in_transaction {
+            // The upstream fails the whole for what is not there, so the whole has to fail for what is not to be seen.
+            planned.permitting = self.covering_now(planned.permitting, place, trace)?;
+        }
+        Ok(planned)
     }
 
     /// One version: decided on itself, and on what is stored now (D5).
@@ -207,12 +215,16 @@ impl<'a> Scene<'_, 'a> {
         let Some(document) = document else { return Err(no_rule.into()) };
         let resource = document.root();
         let mut refers = false;
-        each_reference(resource, &mut |element| {
+        let mut look = |element: Value<'_>| {
             let Some(text) = element.text("reference") else { return };
             if let Reference::Local { resource_type, id: named, .. } = Reference::read(&text, &self.bases) {
                 refers |= resource_type == name && named == id;
             }
-        });
+        };
+        for path in REFERRING {
+            let path: Vec<Box<str>> = path.iter().map(|name| (*name).into()).collect();
+            cover::each_at(resource, &path, &mut look);
+        }
         let mut rules = self.arena.list_of(2);
         rules.extend(self.grants.list.iter().zip(0_u16..).filter_map(|(rule, index)| {
             let what = (patient_place, "Patient", patient);

@@ -3,6 +3,7 @@
 //! Invariant: a write is decided for each rule by itself, and one rule has to cover all of it: what is stored, and what
 //! it becomes. A write over what was looked at is tied to that version, so nothing changes in between.
 
+mod attachments;
 mod conditional;
 mod create;
 mod delete;
@@ -162,8 +163,8 @@ impl<'a> Scene<'_, 'a> {
         let changed = Denial::new(Phase::Body, Reason::ChangedMeanwhile).with_status(412);
         match permitted.tie {
             Tie::Version(version) if own.is_none_or(|own| own == version) => set("if-match", version, trace),
-            Tie::Absence if own.is_none() => set("if-none-match", "*", trace),
-            Tie::Version(_) | Tie::Absence => return Err(changed.into()),
+            Tie::Version(_) => return Err(changed.into()),
+            Tie::Absence => set("if-none-match", "*", trace),
             Tie::None => headers.extend(own.map(|own| ("if-match", own))),
         }
         headers.extend(self.preference(permitted.rules, trace));

@@ -31,8 +31,8 @@ pub(crate) struct Head<'a> {
     pub(crate) preconditions: bool,
     /// `If-Match`, the first.
     pub(crate) if_match: Option<&'a str>,
-    /// `If-None-Match`, the first.
-    pub(crate) if_none_match: Option<&'a str>,
+    /// Whether a precondition stands there that goes upstream with nothing (D64).
+    pub(super) of_reads: bool,
     /// `If-None-Exist`, the first.
     pub(crate) if_none_exist: Option<&'a str>,
     /// How many `If-Match` and `If-None-Exist` there are.
@@ -81,11 +81,12 @@ impl<'a> Head<'a> {
                 self.preconditions = true;
                 self.if_match.get_or_insert(text(value));
             }
-            "if-none-match" => {
+            "if-none-match" | "if-modified-since" => {
                 self.preconditions = true;
-                self.if_none_match.get_or_insert(text(value));
+                self.of_reads = true;
             }
-            "if-modified-since" | "range" => self.preconditions = true,
+            "if-unmodified-since" => self.of_reads = true,
+            "range" => self.preconditions = true,
             "if-none-exist" => {
                 self.conditions += u32::from(self.if_none_exist.is_some());
                 self.if_none_exist.get_or_insert(text(value));

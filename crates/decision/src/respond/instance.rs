@@ -102,10 +102,16 @@ impl Check<'_, '_> {
         }
         let mut released = self.instance(self.answer.status, body);
         released.released = u32::from(!released.body.is_empty());
+        // What a condition found is told of only as a read of it would.
+        let found = written.id.is_none() && self.answer.status != 201 && released.body.is_empty();
+        if found {
+            released.headers.retain(|(name, _)| !INSTANCE_HEADERS.contains(&&**name));
+        }
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
         }
-        if let Some(location) = self.location().filter(|location| is_instance(location, self.bases[0], written)) {
+        let location = self.location().filter(|location| !found && is_instance(location, self.bases[0], written));
+        if let Some(location) = location {
             released.headers.push(("location".to_owned(), location.into_bytes()));
         }
         released

@@ -199,7 +199,8 @@ fn d32_entries_are_decided_as_if_they_came_alone() {
 fn d33_i08_a_transaction_with_a_denied_entry_is_denied_whole() {
     let ehr = ehr("");
     let both = format!("{GET_ME},{GET_OTHER}");
-    let answer = decide(&ehr, "patient/*.rs", &batch("transaction", &both), &store(&[]));
+    let me = store(&[("/Patient/ME", r#"{"resourceType":"Patient","id":"ME"}"#)]);
+    let answer = decide(&ehr, "patient/*.rs", &batch("transaction", &both), &me);
     assert_eq!(kit::words(&answer), "deny 403 entry_denied");
     assert_eq!(answer.entries.iter().map(kit::words).collect::<Vec<_>>(), ["permit", "deny 403 other_patient"]);
     let urn = |kind: &str| {

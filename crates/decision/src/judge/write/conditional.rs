@@ -8,6 +8,7 @@ use policy::operation::{Interaction, Method};
 use policy::reason::Reason;
 
 use super::super::{Halt, Planned, Scene, Trace};
+use super::attachments::OPENER;
 use super::{Permitted, RESOURCE, Tie};
 use crate::admit::Named;
 use crate::body::{self, BodyId};
@@ -39,7 +40,10 @@ impl<'a> Scene<'_, 'a> {
 
     /// The rules that cover whatever the upstream finds; a PUT that finds nothing creates.
     fn covering_anything(&self, fitting: &[u16], place: Place) -> Result<&'a [u16], Denial> {
+        // What a patch makes of it cannot be looked at, and it may open a Binary (D65).
+        let opens = self.grants.patient.is_some() && self.target.resource_type == Some(OPENER);
         let covers = |rule: &Rule| match self.operation.method {
+            Method::Patch if opens => false,
             Method::Delete => rule.is_plain(self.engine, self.index),
             Method::Put => self.writes_blindly(rule) && rule.writes_at(self.engine, place, Letters::CREATE),
             _ => self.writes_blindly(rule),
@@ -58,8 +62,9 @@ impl<'a> Scene<'_, 'a> {
         let document = reader.read(body::text(self.request.body)?, BodyId::Any)?;
         let new = document.root();
         let write = self.writing(place, Asked::Body(new))?;
-        self.by_each_rule(fitting, trace, |rule, _| {
+        self.by_each_rule(fitting, trace, |rule, trace| {
             write.reaches(rule, new)?;
+            self.may_attach(new, None, trace)?;
             body::is_whole(new)?;
             write.admits(rule, None, new)?;
             Ok(Tie::None)

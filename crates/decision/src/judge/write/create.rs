@@ -32,6 +32,7 @@ impl<'a> Scene<'_, 'a> {
         let write = self.writing(place, Asked::Body(new))?;
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
             write.reaches(rule, new)?;
+            self.may_attach(new, None, trace)?;
             write.keeps_marks(None, new)?;
             body::is_whole(new)?;
             self.body_within(rule, new, trace)?;

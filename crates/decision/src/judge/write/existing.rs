@@ -9,6 +9,7 @@ use policy::request::Stored;
 
 use super::super::{Halt, Scene, Trace, internal};
 use super::Tie;
+use crate::body;
 use crate::condition::Asked;
 use crate::denial::Denial;
 use crate::engine::Place;
@@ -24,6 +25,8 @@ pub(super) enum Existing<'a> {
     Unknown(Lookup),
     /// It cannot be told.
     Unreadable,
+    /// Something that nobody can cover.
+    Hidden,
     /// Nothing, or no more.
     Missing,
     /// This.
@@ -49,11 +52,12 @@ impl<'a> Scene<'_, 'a> {
         };
         let Current::There(stored) = current else { return Ok(Existing::Missing) };
         let read = |text: &'a str| Some((text, Document::read(text).ok()?));
+        // What cannot be read is there, and covered by nobody.
         let Some((text, document)) = std::str::from_utf8(stored.body).ok().and_then(read) else {
-            return Ok(Existing::Unreadable);
+            return Ok(Existing::Hidden);
         };
         if !document.root().is_object() {
-            return Ok(Existing::Unreadable);
+            return Ok(Existing::Hidden);
         }
         let version = self.version(&stored, document.root());
         Ok(Existing::There { document, text, version })
@@ -82,18 +86,34 @@ impl<'a> Scene<'_, 'a> {
         match existing {
             Existing::Unknown(lookup) => Err(Halt::Lookup(vec![lookup.clone()])),
             Existing::Unreadable => Err(unreadable.into()),
-            Existing::Missing if may_create && self.may_create_plainly(place) => Ok((Tie::Absence, None)),
+            Existing::Hidden => Err(self.hidden(Reason::ExistingNotCovered, trace).into()),
+            // Who names a version wants to write over it, not to create.
+            Existing::Missing if may_create && self.call.head.if_match.is_none() && self.may_create_plainly(place) => {
+                Ok((Tie::Absence, None))
+            }
             Existing::Missing => Err(self.hidden(Reason::NotFound, trace).into()),
             Existing::There { document, version, .. } => {
                 let (Some(name), Some(id)) = (self.target.resource_type, self.target.id) else {
                     return Err(internal().into());
                 };
-                if !self.covers_stored(rule, (place, name, id), document.root(), asked) {
+                let own = !rule.is_patient() || self.is_owned_now(place, document.root(), asked);
+                if !own || !self.covers_stored(rule, (place, name, id), document.root(), asked) {
                     return Err(self.hidden(Reason::ExistingNotCovered, trace).into());
                 }
                 Ok((Tie::Version(version.ok_or(unreadable)?), Some(document.root())))
             }
         }
+    }
+
+    /// Whether what is stored is the context's, wholly: what is another's as well, or nobody's, is not for it to change (D61).
+    fn is_owned_now(&self, place: Place, resource: Value<'_>, asked: Asked<'_>) -> bool {
+        let eyes = self.eyes_on_stored(asked);
+        let own = |patient: &str, facts| body::owned(self.engine, facts, resource, patient, (&eyes, &[])).is_ok();
+        self.grants
+            .patient
+            .as_deref()
+            .zip(self.engine.facts_at(place))
+            .is_some_and(|(patient, facts)| own(patient, facts))
     }
 
     /// Whether a rule that asks for nothing lets the caller create instances of the type.

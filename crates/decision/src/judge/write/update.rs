@@ -32,6 +32,7 @@ impl<'a> Scene<'_, 'a> {
             } else {
                 self.over(rule, &existing, (place, Asked::Body(new)), true, trace)?
             };
+            self.may_attach(new, stored, trace)?;
             write.keeps_marks(stored, new)?;
             body::is_whole(new)?;
             stored.map_or(Ok(()), body::is_whole)?;

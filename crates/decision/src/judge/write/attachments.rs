@@ -1,0 +1,90 @@
+//! What a DocumentReference opens: the Binaries that it names (D8, D65).
+//!
+//! Invariant: no write makes readable what was not. A DocumentReference of the patient opens the Binary at its URL, so beside a
+//! patient context it may name only what is the patient's already.
+
+use policy::decision::{Obligation, Phase};
+use policy::reason::Reason;
+
+use super::super::{Halt, Scene, Trace};
+use crate::cover;
+use crate::denial::Denial;
+use crate::json::{Document, Value};
+use crate::reference::Reference;
+use crate::stored::{self, Current};
+
+/// The type that opens others.
+pub(super) const OPENER: &str = "DocumentReference";
+const BINARY: &str = "Binary";
+/// The most Binaries that one write may name anew.
+const MAX_NAMED: usize = 100;
+
+impl<'a> Scene<'_, 'a> {
+    /// Whether the write names no Binary but the patient's own, and those that it named before.
+    pub(super) fn may_attach(
+        &self,
+        new: Value<'_>,
+        stored: Option<Value<'_>>,
+        trace: &mut Trace<'a>,
+    ) -> Result<(), Halt> {
+        let Some(patient) = self.grants.patient.as_deref() else { return Ok(()) };
+        if self.target.resource_type != Some(OPENER) {
+            return Ok(());
+        }
+        let before = stored.map(|stored| self.attached(stored)).unwrap_or_default();
+        let mut named = self.attached(new);
+        named.retain(|id| before.binary_search(id).is_err());
+        if named.is_empty() {
+            return Ok(());
+        }
+        let nobody = Denial::new(Phase::Body, Reason::NoOwner);
+        if named.len() > MAX_NAMED {
+            return Err(nobody.into());
+        }
+        trace.obligations.push(Obligation::CheckExisting(BINARY.into()));
+        let (mut missing, mut foreign) = (Vec::new(), false);
+        for id in &named {
+            let lookup = stored::of_instance(self.target.prefix, BINARY, id, self.arena);
+            match stored::current(self.request, lookup, Phase::Body) {
+                Ok(Current::There(stored)) => foreign |= !self.is_patients_binary(stored.body, id, patient),
+                Ok(Current::Missing) => foreign = true,
+                Err(Halt::Lookup(lookups)) => missing.extend(lookups),
+                Err(halt) => return Err(halt),
+            }
+        }
+        match (foreign, missing.is_empty()) {
+            (true, _) => Err(nobody.into()),
+            (false, false) => Err(Halt::Lookup(missing)),
+            (false, true) => Ok(()),
+        }
+    }
+
+    /// The ids of the Binaries of this server that a DocumentReference names as its content, sorted.
+    fn attached(&self, document: Value<'_>) -> Vec<String> {
+        let mut ids = Vec::new();
+        let path = ["content".into(), "attachment".into(), "url".into()];
+        cover::each_at(document, &path, &mut |url| {
+            let Some(url) = url.as_str() else { return };
+            if let Reference::Local { resource_type: BINARY, id, .. } = Reference::read(&url, &self.bases) {
+                ids.push(id.to_owned());
+            }
+        });
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn is_patients_binary(&self, body: &[u8], id: &str, patient: &str) -> bool {
+        let Some(facts) = self.engine.facts(BINARY) else { return false };
+        let document = std::str::from_utf8(body).ok().and_then(|text| Document::read(text).ok());
+        document.is_some_and(|document| {
+            let resource = document.root();
+            let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
+            let eyes = self.eyes_on_stored(self.asked_by_query());
+            !resource.is_ambiguous()
+                && says("resourceType", BINARY)
+                && says("id", id)
+                && cover::is_own(self.engine, facts, &resource, patient, &eyes)
+        })
+    }
+}
