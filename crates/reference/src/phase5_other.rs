@@ -22,8 +22,7 @@ impl Interpreter {
             && !matches!(scene.call.method.as_str(), "PUT" | "PATCH")
             && !(scene.call.method == "POST" && scene.call.form.is_none())
         {
-            let allowed = |name: &str| SHAPE.contains(&name) || crate::fields::allows_name(list, name);
-            if given.iter().any(|(name, _)| !allowed(name)) {
+            if given.iter().any(|(name, _)| !crate::fields::allows_name(list, name)) {
                 return Err(fault(R::FieldDenied));
             }
         }

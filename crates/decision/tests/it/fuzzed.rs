@@ -8,7 +8,8 @@ use crate::check::{ask, ehr_engine};
 #[test]
 fn a_wildcard_include_is_written_out_with_a_bound() {
     let engine = ehr_engine("");
-    for call in ["GET /Observation?_include:iterate=*", "GET /Observation?_include=*&_revinclude=*&_include:iterate=*"] {
+    for call in ["GET /Observation?_include:iterate=*", "GET /Observation?_include=*&_revinclude=*&_include:iterate=*"]
+    {
         let decision = ask(&engine, "patient/*.rs", call);
         let Action::Forward(upstream) = &decision.action else { panic!("{decision:?}") };
         let includes = upstream.query.split('&').filter(|one| one.contains("include")).count();
