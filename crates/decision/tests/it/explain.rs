@@ -206,7 +206,7 @@ fn no_value_of_the_request_or_of_what_is_stored_is_in_it() {
         ("patient/*.cruds", r#"POST /Observation json: {"resourceType":"Observation","note":[{"text":"hunter2"}]}"#),
         ("patient/*.cruds", "GET /Observation?code:in=hunter2"),
         ("patient/*.cruds", "GET /Observation?%zz=hunter2&hunter2;=1"),
-        ("patient/*.cruds", r#"POST / batch: GET Observation?code=hunter2 ; GET Patient/OTHER?_filter=hunter2"#),
+        ("patient/*.cruds", "POST / batch: GET Observation?code=hunter2 ; GET Patient/OTHER?_filter=hunter2"),
         ("system/*.rs?bogus=1", "GET /Observation?_include=Observation:subject&_has:Condition:patient:code=hunter2"),
     ] {
         let said = explanation(&engine, token, call);

@@ -36,7 +36,7 @@ const ROLES: &[(&str, &[&str])] = &[
     ),
     // As in the fixture of the engine's own tests.
     ("doctor", &["GET:/Observation", "GET:/Observation/{id}"]),
-    ("team", &["GET:/Observation", "GET:/Observation/{id}"]),
+    ("team", &["GET:/Observation", "GET:/Observation/{id}", "GET:/accounts/{id}"]),
     ("final-only", &["GET:/Observation", "POST:/Observation/_search", "POST:/Observation"]),
     ("not-drafts", &["POST:/Observation"]),
     (
