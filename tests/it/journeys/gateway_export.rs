@@ -33,12 +33,12 @@ fn running(mind: Mind) -> (World, ArcProxy) {
         let headers: Vec<(&str, &[u8])> =
             saw.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let target = saw.target.strip_prefix("/r4").unwrap();
-        let served = server.lock().unwrap().serve(&saw.method, target, &headers, &saw.body);
-        let mut response = HttpResponse::build(served.status.try_into().unwrap());
-        for (name, value) in &served.headers {
+        let answer = server.lock().unwrap().serve(&saw.method, target, &headers, &saw.body);
+        let mut response = HttpResponse::build(answer.status.try_into().unwrap());
+        for (name, value) in &answer.headers {
             response.append_header((name.as_str(), value.as_slice()));
         }
-        response.body(served.body)
+        response.body(answer.body)
     });
     let mut parts = world.parts();
     let fhir = FhirOperation {

@@ -177,7 +177,8 @@ mod tests {
         let arena = Arena::new();
         let mut out = arena.list();
         tokenise(arena.text(text), false, &arena, &mut out).ok()?;
-        Some(out.iter().map(|one| format!("{}|{}|{:?};", one.name, one.value, one.code())).collect())
+        let said: Vec<String> = out.iter().map(|one| format!("{}|{}|{:?};", one.name, one.value, one.code())).collect();
+        Some(said.concat())
     }
 
     #[test]

@@ -278,7 +278,7 @@ fn a_decision_is_explained_phase_by_phase_and_rule_by_rule() {
     lines.extend(said.without_effect.iter().map(|one| format!("{}: {}", one.name, one.says)));
     lines.extend(said.asked.parameters.iter().map(|one| format!("{} {:?}", one.name, one.fate)));
     lines.extend(said.settings.iter().map(|one| format!("{}={}", one.name, one.value)));
-    expect![[r#"
+    expect![[r"
         normalise Continue: read as GET with 2 parameters
         token Continue: the token counts
         operation Continue: GET:/Observation, search-type Observation
@@ -298,6 +298,6 @@ fn a_decision_is_explained_phase_by_phase_and_rule_by_rule() {
         compartment=r4
         search_without_context=narrow
         results=filter
-        labels=ignore"#]]
+        labels=ignore"]]
     .assert_eq(&lines.join("\n"));
 }
