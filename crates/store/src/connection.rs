@@ -117,14 +117,33 @@ fn sqlite(path: &Path, purpose: Use) -> Result<SqliteConnection, diesel::Connect
     let path = if path.starts_with('/') { path.to_owned() } else { format!("./{path}") };
     let mut connection = SqliteConnection::establish(&path)?;
     let only = if purpose == Use::Read { "ON" } else { "OFF" };
+    in_wal_mode(&mut connection).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     // FULL: what is acknowledged is on the disk, also in WAL mode.
     connection
         .batch_execute(&format!(
-            "PRAGMA busy_timeout = {LOCK_WAIT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+            "PRAGMA busy_timeout = {LOCK_WAIT_MS}; PRAGMA synchronous = FULL; \
              PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA query_only = {only};"
         ))
         .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
+}
+
+/// Switches a file to WAL mode, if it is not.
+///
+/// For the switch SQLite does not wait as `busy_timeout` says: of several that open a new file at once, all but one are told at
+/// once that it is locked.
+fn in_wal_mode(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    const PAUSE_MS: u32 = 10;
+    let mut waited = 0;
+    loop {
+        let done = connection.batch_execute("PRAGMA journal_mode = WAL;");
+        let Err(fault) = done else { return Ok(()) };
+        if waited >= LOCK_WAIT_MS || !fault.to_string().contains("locked") {
+            return Err(fault);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(PAUSE_MS.into()));
+        waited += PAUSE_MS;
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the arm is chosen by the scheme, so nothing is guessed")]

@@ -98,6 +98,14 @@ fn bundle(kind: &str, entries: &[(&'static str, String, &'static str)]) -> Strin
     format!("POST / {kind}: {}", entries.iter().map(in_bundle).collect::<Vec<_>>().join(" ; "))
 }
 
+/// Whether two entries write one instance: then the whole is refused (D63).
+fn write_twice(entries: &[(&'static str, String, &'static str)]) -> bool {
+    let mut written: Vec<&str> =
+        entries.iter().filter(|(method, ..)| matches!(*method, "PUT" | "DELETE")).map(|(_, url, _)| &**url).collect();
+    written.sort_unstable();
+    written.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 /// All of a decision but what is only of the wire: the headers.
 fn compared(decision: &Decision<'static>) -> Decision<'static> {
     let mut decision = decision.clone();
@@ -121,6 +129,7 @@ proptest! {
     fn law_3_an_entry_is_decided_like_the_request_that_it_is(
         token in token(), entries in vec(entry(), 1..6), which in 0..3_usize
     ) {
+        prop_assume!(!write_twice(&entries));
         let engine = &ENGINES[which];
         let whole = ask(engine, &token, &bundle("batch", &entries));
         if whole.entries.is_empty() {
@@ -141,13 +150,22 @@ proptest! {
     fn i08_a_transaction_with_a_denied_entry_forwards_nothing(
         token in token(), entries in vec(entry(), 1..5), which in 0..3_usize
     ) {
+        prop_assume!(!write_twice(&entries));
         let engine = &ENGINES[which];
         let batch = ask(engine, &token, &bundle("batch", &entries));
         let whole = ask(engine, &token, &bundle("transaction", &entries));
-        prop_assert_eq!(&whole.entries, &batch.entries);
+        prop_assert_eq!(whole.entries.len(), batch.entries.len());
+        for ((own, other), (method, ..)) in whole.entries.iter().zip(batch.entries.iter()).zip(&entries) {
+            if *method == "GET" {
+                // D62: what a read would find is looked at first, as the whole fails for it.
+                prop_assert!(other.permits() || !own.permits());
+            } else {
+                prop_assert_eq!(own, other);
+            }
+        }
         if whole.entries.is_empty() {
             prop_assert!(!whole.permits());
-        } else if let Some(refused) = batch.entries.iter().find(|entry| !entry.permits()) {
+        } else if let Some(refused) = whole.entries.iter().find(|entry| !entry.permits()) {
             prop_assert_eq!(whole.reason(), Some(policy::Reason::EntryDenied));
             prop_assert_eq!(&whole.action, &Action::None);
             prop_assert_eq!(status(&whole), status(refused));
