@@ -414,7 +414,20 @@ fn can_be_carried_out(
         return unsupported;
     }
     // To look something up, or at the answer, is no rewriting.
-    let rewrites = |one: &Obligation<'_>| !matches!(one, Obligation::CheckExisting(_) | Obligation::CheckResponse);
+    let as_it_came = || {
+        let arena = Arena::new();
+        let pairs: Vec<_> = judged.parameters.iter().map(|one| (one.name, one.value)).collect();
+        let asked = upstream::encode(&pairs, &arena);
+        judged.upstream.as_ref().is_some_and(|upstream| {
+            *asked == *upstream.body.as_deref().filter(|_| judged.form).unwrap_or(&upstream.query)
+        })
+    };
+    let rewrites = |one: &Obligation<'_>| match one {
+        Obligation::CheckExisting(_) | Obligation::CheckResponse => false,
+        // What the client said itself is added to nothing.
+        Obligation::AddQuery(..) => !as_it_came(),
+        _ => true,
+    };
     if !request.capabilities.rewrite && trace.obligations.iter().any(rewrites) {
         return unsupported;
     }

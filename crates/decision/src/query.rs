@@ -149,6 +149,11 @@ impl<'a> Scene<'a> {
         Some((parameter, owner))
     }
 
+    /// Whether a type searched has such a standing.
+    pub(crate) fn is_any(&self, such: impl Fn(Standing) -> bool) -> bool {
+        self.places.iter().any(|place| self.engine.kind(*place).is_some_and(|kind| such(kind.standing)))
+    }
+
     /// Whether every type searched has that standing.
     pub(crate) fn is_all(&self, standing: Standing) -> bool {
         self.places.iter().all(|place| self.engine.kind(*place).is_some_and(|kind| kind.standing == standing))
@@ -273,6 +278,7 @@ pub(crate) fn history<'a>(
                 trace.used.push(one.name.into());
                 kept.push((one.name, one.value));
             }
+            "_type" if types_named => drop_parameter(one.name, trace),
             "_since" | "_at" => drop_parameter(one.name, trace),
             name if shape::is_shape(name) => shape.add(one, trace)?,
             name if class::is_escape(name) => return Err(class::refused()),

@@ -292,6 +292,14 @@ impl Interpreter {
         if base == "_has" {
             return Err(fault(R::UnknownParameter));
         }
+        if self.is_owner_of_all(types, base) && name.split_once(':').is_some_and(|(_, modifier)| modifier == "not") {
+            return Err(fault(R::MalformedQuery));
+        }
+        let names_owner = |one: &String| fhir::r4().is_owner(one, base);
+        if value.is_empty() && matches!(kind, Kind::Search | Kind::SystemSearch) && types.iter().all(names_owner) {
+            plan.ignored.push(name.clone());
+            return Ok(());
+        }
         if rule.is_patient() && self.is_owner_of_all(types, base) {
             plan.predicates += 1;
             self.ownership(scene, types, name, value, plan)?;
@@ -459,6 +467,10 @@ impl Interpreter {
         kind: Kind,
         plan: &mut Plan,
     ) -> Result<(), Denial> {
+        // D4: a whole compartment is inexact, whatever the rule.
+        let whole = scene.target.interaction == Some(policy::operation::Interaction::SearchCompartment)
+            && scene.target.resource_type.is_none();
+        plan.exact &= !whole;
         if !rule.is_patient() {
             return Ok(());
         }
@@ -473,6 +485,10 @@ impl Interpreter {
             )
         };
         plan.exact = !owned.iter().any(covered_by_more);
+        let asks = self.service.settings.search_without_context == SearchWithoutContext::Deny;
+        if asks && plan.owners.is_empty() {
+            return Err(fault(R::OtherPatient));
+        }
         if scene.target.interaction == Some(policy::operation::Interaction::SearchCompartment)
             && scene.target.resource_type.is_none()
         {

@@ -116,6 +116,7 @@ impl Interpreter {
         let name = scene.target.resource_type.clone().unwrap_or_default();
         let Some(current) = self.current(scene, Body)? else { return Err(self.missing(Body)) };
         self.check_stored(scene, rule, &current, Letters::UPDATE)?;
+        let version = current.version.clone().ok_or(stop(Body, R::ResponseUnreadable))?;
         if patch.tests() && !self.gives(rule, &name, Letters::READ) {
             return Err(stop(Body, R::NoRule));
         }
@@ -135,7 +136,6 @@ impl Interpreter {
         if !lists.iter().all(|list| touched.iter().all(|path| crate::fields::allows_path(list, path))) {
             return Err(stop(Body, R::FieldDenied));
         }
-        let version = current.version.ok_or(stop(Body, R::ResponseUnreadable))?;
         Ok(Written { state: Some(state), if_match: Some(version), ..Written::default() })
     }
 

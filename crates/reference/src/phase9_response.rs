@@ -92,7 +92,7 @@ impl Interpreter {
             return as_it_came(status, parsed);
         };
         match status {
-            404 | 410 if scene.target.id.is_some() => {
+            404 | 410 if scene.target.id.is_some() && interaction != I::SearchCompartment => {
                 let own = self.not_found(false);
                 let Response::Released { status, body, released, dropped, .. } = own else { return own };
                 return Response::Released { status, reason: None, body, released, dropped };
@@ -269,7 +269,7 @@ impl Interpreter {
         let list = value.get("entry").and_then(Value::as_array).cloned().unwrap_or_default();
         let forwarded = permitted.entries.iter().flatten().count();
         let envelope_repeats =
-            repeats.iter().any(|place| place.first().is_none_or(|first| first != "entry") || place.len() < 2);
+            repeats.iter().any(|place| place.first().is_none_or(|first| first != "entry") || place.len() < 3);
         if json::text(&value, "resourceType") != Some("Bundle")
             || !is_response
             || list.len() != forwarded

@@ -191,7 +191,7 @@ impl Interpreter {
             }
         }
         // A contained Patient has to be seen, of whatever type it is that holds it.
-        if self.standing(name) != Standing::Binary {
+        if self.standing(name) != Standing::Binary && rules.iter().any(|rule| rule.is_patient()) {
             needed.push("contained".to_owned());
         }
         for (constraint, _) in rules.iter().flat_map(|rule| &rule.constraints) {

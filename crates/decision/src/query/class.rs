@@ -54,8 +54,6 @@ pub(crate) enum Class<'a> {
 pub(crate) enum Modifier {
     /// Nothing, or `:Patient`.
     Plain,
-    /// `:not`.
-    Not,
     /// `:missing`, `:identifier`: no proof.
     NoProof,
     /// Another type than Patient.
@@ -171,13 +169,16 @@ fn classify<'a>(parameter: &'a SearchParameter, owner: bool, modifier: &str) -> 
     if modifier == Some("") {
         return Err(unknown());
     }
+    // It would say "any patient but".
+    if owner && modifier == Some("not") {
+        return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+    }
     check_modifier(parameter, modifier)?;
     if !owner {
         return Ok(Class::Predicate);
     }
     let modifier = match modifier {
         None | Some("Patient") => Modifier::Plain,
-        Some("not") => Modifier::Not,
         Some("missing" | "identifier") => Modifier::NoProof,
         Some(name) if TypeName::accepts(name) => Modifier::OtherType,
         Some(_) => Modifier::Other,
@@ -197,8 +198,6 @@ pub(crate) fn check_modifier(parameter: &SearchParameter, modifier: Option<&str>
         | (K::Token, "text" | "not" | "above" | "below" | "of-type")
         | (K::Reference, "identifier")
         | (K::Uri, "above" | "below") => true,
-        // Refused in a patient's context, where it would say "any patient but".
-        (K::Reference, "not") => parameter.owner,
         (K::Reference, name) => TypeName::accepts(name) && (parameter.targets.is_empty() || is_target(parameter, name)),
         _ => false,
     };
@@ -223,10 +222,11 @@ fn sort<'a>(scene: &Scene<'a>, value: &str) -> Result<Class<'a>, Denial> {
     if value.is_empty() {
         return Ok(Class::Empty);
     }
-    let known = alternatives(value).all(|key| {
-        let key = key.strip_prefix('-').unwrap_or(key);
-        !ALL_TEXT.contains(&key) && (scene.compares(key) || scene.parameter(key).is_some())
-    });
+    let keys = || alternatives(value).map(|key| key.strip_prefix('-').unwrap_or(key));
+    if keys().any(|key| ALL_TEXT.contains(&key)) {
+        return Err(Denial::new(Phase::Query, Reason::NotBuilt));
+    }
+    let known = keys().all(|key| scene.compares(key) || scene.parameter(key).is_some());
     if known { Ok(Class::Sort) } else { Err(unknown()) }
 }
 

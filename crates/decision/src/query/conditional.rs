@@ -6,7 +6,7 @@
 use policy::decision::{Obligation, Phase};
 use policy::reason::Reason;
 
-use super::class::{self, Class, Modifier, refused, unknown};
+use super::class::{self, Class, refused, unknown};
 use super::permits::Permits;
 use super::{Scene, narrow};
 use crate::denial::Denial;
@@ -45,10 +45,7 @@ pub(crate) fn of_write<'a>(
 ) -> Result<&'a str, Denial> {
     let mut pairs = scene.arena.list_of(parameters.len());
     for one in parameters {
-        let class = class_of(scene, one, false)?;
-        if matches!(class, Class::Ownership { modifier: Modifier::Not, .. }) {
-            return Err(unknown());
-        }
+        class_of(scene, one, false)?;
         trace.used.push(one.name.into());
         pairs.push((one.name, one.value));
     }

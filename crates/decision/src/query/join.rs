@@ -142,16 +142,18 @@ impl<'a> Walk<'_, 'a> {
             _ => self.scene.engine.parameter(facts, code),
         };
         let parameter = parameter.ok_or_else(class::unknown)?;
-        class::check_modifier(parameter, modifier)?;
         let owner = ownership::is_owner(self.scene.engine, facts, parameter)
             || (facts.standing == Standing::Patient && code == "_id");
+        if self.owned && owner && modifier == Some("not") {
+            return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+        }
+        class::check_modifier(parameter, modifier)?;
         if !self.owned || !owner {
             return Ok(());
         }
         let modifier = match modifier {
             None | Some("Patient") => Modifier::Plain,
             Some("missing" | "identifier") => Modifier::NoProof,
-            Some("not") => Modifier::Not,
             Some(_) => Modifier::Other,
         };
         ownership::prove(self.scene.grants, self.scene.home, parameter, modifier, self.value).map(|_| ())

@@ -81,7 +81,8 @@ pub(super) fn narrow<'a>(scene: &Scene<'a>, permits: &Permits<'a>) -> Narrowed<'
     let free = |rule: &&Rule| rule.is_unconstrained() && gives_all(rule);
     if rules().any(|rule| free(&rule)) {
         narrowed.added.extend(permits.other.iter().flat_map(|permit| permit.hops.iter().copied()));
-        narrowed.inexact = rules().filter(free).all(|rule| rule.is_tagged(scene.engine))
+        narrowed.inexact = scene.in_compartment
+            || rules().filter(free).all(|rule| rule.is_tagged(scene.engine))
             || scene.grants.is_cleared_below_all(scene.engine);
         return narrowed;
     }
@@ -108,6 +109,11 @@ pub(super) fn narrow<'a>(scene: &Scene<'a>, permits: &Permits<'a>) -> Narrowed<'
     narrowed
 }
 
+/// Whether more than the owner's parameter decides on a resource of that standing.
+const fn needs_more(standing: Standing) -> bool {
+    matches!(standing, Standing::NamesPatients | Standing::Provenance | Standing::Binary | Standing::Undecidable)
+}
+
 /// One ownership parameter with a typed value: the client's own if it was proven, else the type's.
 fn owner<'a>(scene: &Scene<'a>, permit: &Permit<'a>, narrowed: &mut Narrowed<'a>) {
     if scene.grants.patient.is_none() {
@@ -118,12 +124,8 @@ fn owner<'a>(scene: &Scene<'a>, permit: &Permit<'a>, narrowed: &mut Narrowed<'a>
         return;
     }
     // The path of a whole compartment is the narrowing (D4).
-    if scene.in_compartment {
-        narrowed.inexact = true;
-        return;
-    }
     // Whoever else is named in a Group, List or Person, no parameter can tell.
-    narrowed.inexact = scene.facts.standing == Standing::NamesPatients;
+    narrowed.inexact = scene.in_compartment || scene.is_any(needs_more);
     let mut names = scene.arena.list_of(permit.proven.len().max(1));
     for name in &permit.proven {
         if !names.contains(name) {
@@ -131,7 +133,8 @@ fn owner<'a>(scene: &Scene<'a>, permit: &Permit<'a>, narrowed: &mut Narrowed<'a>
         }
     }
     let check = scene.engine.settings().search_without_context == SearchWithoutContext::Check;
-    if names.is_empty() && !check {
+    // The path of a whole compartment is the narrowing (D4).
+    if names.is_empty() && !check && !scene.in_compartment {
         names.extend(narrowing(scene));
     }
     narrowed.inexact |= names.is_empty();

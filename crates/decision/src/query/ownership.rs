@@ -41,7 +41,6 @@ pub(crate) fn prove(
     let patient = grants.patient.as_deref().ok_or_else(|| Denial::new(Phase::Query, Reason::Internal))?;
     match modifier {
         Modifier::NoProof => return Ok(false),
-        Modifier::Not => return Err(MALFORMED),
         Modifier::OtherType | Modifier::Other => return Err(OTHER),
         Modifier::Plain => {}
     }

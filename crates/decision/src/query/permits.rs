@@ -4,7 +4,7 @@ use bumpalo::collections::Vec as List;
 use policy::decision::Phase;
 use policy::reason::Reason;
 
-use super::class::{self, Class, Modifier};
+use super::class::Class;
 use super::{Pair, Scene, join, narrow, ownership};
 use crate::denial::Denial;
 use crate::fields;
@@ -140,8 +140,6 @@ fn permit<'a>(
                     }
                 })
             }
-            // No modifier of a reference but in a patient's context, where it says "any patient but".
-            Class::Ownership { modifier: Modifier::Not, .. } => Err(class::unknown()),
             Class::Join => join::check(scene, reach, patient, one, &mut permit.hops),
             _ => Ok(()),
         };
