@@ -9,12 +9,19 @@ use std::fmt;
 use bumpalo::Bump;
 use bumpalo::collections::{String as Text, Vec as List};
 
+/// What an arena begins with: more than nearly every request takes.
+const FIRST_BYTES: usize = 4 * 1024;
 /// What an arena keeps between requests at most; a larger one gives its memory back.
 const MAX_KEPT_BYTES: usize = 256 * 1024;
 
 /// The memory of one request.
-#[derive(Default)]
 pub struct Arena(Bump);
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self(Bump::with_capacity(FIRST_BYTES))
+    }
+}
 
 impl fmt::Debug for Arena {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +39,7 @@ impl Arena {
     /// Makes room for the next request.
     pub fn reset(&mut self) {
         if self.0.allocated_bytes() > MAX_KEPT_BYTES {
-            self.0 = Bump::new();
+            *self = Self::default();
         } else {
             self.0.reset();
         }

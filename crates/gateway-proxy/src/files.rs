@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use gateway::enforce::{Cut, Streaming};
 use policy::decision::Released;
+use reqwest::header::HeaderMap;
 
 use crate::inbound::Received;
 use crate::log::Line;
@@ -41,6 +42,14 @@ struct Said {
     line: Line,
     started: Instant,
     written: bool,
+}
+
+/// Whether what comes may be lines of JSON: not packed, and of a type that says so, or nothing.
+pub(crate) fn is_lines(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let packed = text("content-encoding").is_some_and(|coding| coding.trim() != "identity");
+    let fits = |media: String| ["json", "octet-stream", "text/plain"].iter().any(|one| media.contains(one));
+    !packed && text("content-type").is_none_or(fits)
 }
 
 /// Passes a file on.
@@ -126,5 +135,24 @@ impl Drop for Said {
         if !self.written {
             self.line.write(&Released { status: CLIENT_LEFT, ..Streaming::head() }, self.started.elapsed());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_are_not_packed_are_a_file() {
+        let check = |headers: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| (name.parse().unwrap(), value.parse().unwrap());
+            is_lines(&headers.iter().map(pair).collect())
+        };
+        for media in ["application/fhir+ndjson", "application/ndjson; charset=utf-8", "binary/octet-stream"] {
+            assert!(check(&[("content-type", media)]), "{media}");
+        }
+        assert!(check(&[]) && check(&[("content-encoding", "identity")]));
+        assert!(!check(&[("content-type", "text/html")]));
+        assert!(!check(&[("content-type", "application/fhir+ndjson"), ("content-encoding", "gzip")]));
     }
 }

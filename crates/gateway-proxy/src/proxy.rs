@@ -62,6 +62,9 @@ pub(crate) async fn handle(proxy: Data<Proxy>, request: HttpRequest, payload: Pa
     }
 }
 
+/// The status that stands for an answer that cannot be read.
+const UNREADABLE: u16 = 502;
+
 /// What the client is answered with.
 enum Answering {
     /// This, with places in this body of the upstream's.
@@ -79,11 +82,13 @@ async fn pass_on(proxy: &Proxy, received: &Arc<Received>, permitted: Forwarded, 
     line.upstream(opened.as_ref().ok().map(|answer| answer.status().as_u16()), sent.elapsed());
     match opened {
         Err(failure) => Some(Answering::Whole(permitted.fail(failure), Bytes::new())),
-        Ok(answer) if answer.status() == reqwest::StatusCode::OK => {
+        Ok(answer) if answer.status() == reqwest::StatusCode::OK && files::is_lines(answer.headers()) => {
             permitted.stream().map(|streaming| Answering::File(Box::new(streaming), answer))
         }
         Ok(answer) => {
-            let status = answer.status().as_u16();
+            // A page of a login, or what is packed: each of its lines would be dropped, and the file look whole and empty.
+            let is_file = answer.status() == reqwest::StatusCode::OK;
+            let status = if is_file { UNREADABLE } else { answer.status().as_u16() };
             let fetched = Arc::new(Fetched { status, headers: Vec::new(), body: Bytes::new() });
             match release(proxy, received, permitted, &fetched).await? {
                 Releasing::Done(released) => Some(Answering::Whole(released, Bytes::new())),

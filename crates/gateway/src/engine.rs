@@ -31,8 +31,10 @@ pub(crate) fn with_grants<T>(snapshot: &Snapshot, credential: &Credential, work:
 /// Decides one request of a caller with these grants.
 pub(crate) fn decide(engine: &Engine, request: &Request<'_>, grants: &Grants) -> Decision<'static> {
     ARENA.with_borrow_mut(|arena| {
+        let decision = decision::decide(engine, request, grants, arena).into_owned();
+        // What a large request took is not kept until the next one comes.
         arena.reset();
-        decision::decide(engine, request, grants, arena).into_owned()
+        decision
     })
 }
 

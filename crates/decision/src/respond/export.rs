@@ -17,8 +17,10 @@ use crate::json::{Value, quote};
 use crate::judge::{Export, Plan, Trace, judge};
 use crate::rules::Grants;
 
-/// The most files that a manifest names; each becomes a link of some hundred bytes.
+/// The most files that a manifest names.
 const MAX_FILES: usize = 5_000;
+/// The longest manifest; each link has the kick-off sealed in it.
+const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
 /// The longest `Retry-After`, in digits: eleven days.
 const MAX_WAIT_DIGITS: usize = 6;
 /// The longest instant.
@@ -150,6 +152,9 @@ impl Check<'_, '_> {
                 };
                 let link = Some(url).filter(|url| files <= MAX_FILES && self.is_below(url));
                 let link = link.and_then(|url| seal(&url, &file))?;
+                if text.len().saturating_add(link.len()) > MAX_MANIFEST_BYTES {
+                    return None;
+                }
                 text.push_str(separator);
                 separator = ",";
                 text.push_str(r#"{"type":"#);
