@@ -139,6 +139,11 @@ pub(crate) fn is_subsetted(resource: &Value<'_>) -> bool {
     tags.is_some_and(|tags| tags.elements().any(|tag| says(&tag, "code", SUBSETTED)))
 }
 
+/// Whether a value is the resource of that type and id, and can be read in one way.
+pub(crate) fn is_instance(resource: &Value<'_>, name: &str, id: &str) -> bool {
+    !resource.is_ambiguous() && says(resource, "resourceType", name) && says(resource, "id", id)
+}
+
 /// Whether the member of that name is a string that says this.
 fn says(value: &Value<'_>, name: &str, what: &str) -> bool {
     value.get(name).is_some_and(|own| own.is_text(what))

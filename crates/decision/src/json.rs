@@ -116,6 +116,11 @@ impl<'d> Document<'d> {
         Ok(Self { text, nodes })
     }
 
+    /// Reads one document of bytes; none if it is no JSON, or no UTF-8.
+    pub(crate) fn of(bytes: &'d [u8]) -> Option<Self> {
+        Self::read(std::str::from_utf8(bytes).ok()?).ok()
+    }
+
     /// Its value.
     pub(crate) fn root(&self) -> Value<'_> {
         // What was read has a node.

@@ -154,7 +154,7 @@ fn body<'b>(engine: &Engine, request: &Request<'b>, judged: &Judged<'_>) -> Opti
     if request.body.is_empty() || judged.form || !judged.grants.has_conditions(engine) {
         return None;
     }
-    Document::read(std::str::from_utf8(request.body).ok()?).ok()
+    Document::of(request.body)
 }
 
 impl Check<'_, '_> {
@@ -212,7 +212,7 @@ impl Check<'_, '_> {
 
     /// The body as JSON; none if it does not parse.
     fn json(&self) -> Option<Document<'_>> {
-        Document::read(std::str::from_utf8(self.answer.body).ok()?).ok()
+        Document::of(self.answer.body)
     }
 }
 

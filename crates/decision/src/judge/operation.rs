@@ -8,10 +8,10 @@ use policy::decision::{Obligation, Phase};
 use policy::reason::Reason;
 
 use super::{Halt, Plan, Planned, Scene, Trace, internal};
-use crate::cover::each_reference;
+use crate::cover::{self, each_reference};
 use crate::denial::Denial;
 use crate::json::{Document, Value};
-use crate::normalise::{alternatives, unescape};
+use crate::normalise::{Parameter, alternatives, unescape};
 use crate::query::{self, class, shape};
 use crate::reference::Reference;
 use crate::rules::Rule;
@@ -102,6 +102,34 @@ impl<'a> Scene<'_, 'a> {
         Ok(upstream::encode(&pairs, self.arena))
     }
 
+    /// The query of an operation that has these parameters and no others; `says` is whether one of them says anything.
+    fn own_parameters(
+        &self,
+        names: &[&str],
+        says: impl Fn(&Parameter<'_>) -> bool,
+        trace: &mut Trace<'a>,
+    ) -> Result<&'a str, Denial> {
+        let mut pairs = self.arena.list_of(self.call.parameters.len());
+        for one in self.call.parameters {
+            let known = names.contains(&one.name);
+            if class::is_escape(one.name) {
+                return Err(class::refused());
+            }
+            if !known && one.name.starts_with('_') {
+                return Err(class::unknown());
+            }
+            if !known || !says(one) {
+                query::drop_parameter(one.name, trace);
+                continue;
+            }
+            let list = if shape::is_shape(one.name) { &mut trace.ignored } else { &mut trace.used };
+            list.push(one.name.into());
+            pairs.push((one.name, one.value));
+        }
+        query::note_labels(self.engine, trace);
+        Ok(upstream::encode(&pairs, self.arena))
+    }
+
     /// The body of an operation, read strictly; none if there is none.
     fn operation_body(&self) -> Result<Option<Document<'a>>, Denial> {
         if self.request.body.is_empty() {
@@ -169,16 +197,12 @@ impl<'a> Scene<'_, 'a> {
         let Current::There(stored) = stored::current(self.request, lookup, trace.phase)? else {
             return Err(self.hidden(Reason::NotFound, trace).into());
         };
-        let document = std::str::from_utf8(stored.body).ok().and_then(|text| Document::read(text).ok());
+        let document = Document::of(stored.body);
         let facts = self.engine.facts(name);
         let member = document.as_ref().zip(facts).is_some_and(|(document, facts)| {
             let resource = document.root();
-            let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
             let eyes = self.eyes_on_stored(self.asked_by_query());
-            !resource.is_ambiguous()
-                && says("resourceType", name)
-                && says("id", id)
-                && crate::cover::is_own(self.engine, facts, &resource, patient, &eyes)
+            cover::is_instance(&resource, name, id) && cover::is_own(self.engine, facts, &resource, patient, &eyes)
         });
         if member { Ok(()) } else { Err(self.hidden(Reason::ExistingNotCovered, trace).into()) }
     }

@@ -138,7 +138,7 @@ impl<'a> Scene<'_, 'a> {
         let Current::There(stored) = stored::current(self.request, lookup, trace.phase)? else {
             return Err(self.hidden(Reason::NotFound, trace).into());
         };
-        let document = std::str::from_utf8(stored.body).ok().and_then(|text| Document::read(text).ok());
+        let document = Document::of(stored.body);
         let covering = document.as_ref().map(Document::root).map(|resource| {
             let mut left = self.arena.list_of(permitting.len());
             left.extend(permitting.iter().copied().filter(|index| {
@@ -211,7 +211,7 @@ impl<'a> Scene<'_, 'a> {
         let Current::There(stored) = stored::current(self.request, lookup, trace.phase)? else {
             return Err(no_rule.into());
         };
-        let document = std::str::from_utf8(stored.body).ok().and_then(|text| Document::read(text).ok());
+        let document = Document::of(stored.body);
         let Some(document) = document else { return Err(no_rule.into()) };
         let resource = document.root();
         let mut refers = false;

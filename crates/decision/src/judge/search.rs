@@ -13,6 +13,17 @@ use crate::query;
 use crate::rules::{Asked, Group, Several, fitting, fitting_all};
 use crate::upstream::{self, Sends};
 
+/// How far a search goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Breadth {
+    /// One type.
+    Type,
+    /// The whole system, or what `_type` names of it.
+    System,
+    /// The whole of a compartment, or what `_type` names of it.
+    Compartment,
+}
+
 impl<'a> Scene<'_, 'a> {
     pub(super) fn search(&self, interaction: Interaction, trace: &mut Trace<'a>) -> Result<Planned<'a>, Denial> {
         let asked = Asked {
@@ -36,8 +47,23 @@ impl<'a> Scene<'_, 'a> {
             (None, Some(named)) => named,
             (None, None) => self.every_place(),
         };
+        let breadth = match (self.target.place, interaction) {
+            (Some(_), _) => Breadth::Type,
+            (None, Interaction::SearchCompartment) => Breadth::Compartment,
+            (None, _) => Breadth::System,
+        };
+        let scene = self.searching(places, breadth)?;
+        let query::Planned { query, form, search, permitting } = query::search(&scene, self.call, fitting, trace)?;
+        let permitting = self.tags(permitting, None, trace)?;
+        let sends = Sends { query, form, ..Sends::default() };
+        let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
+        Ok(Planned { plan: Plan::Search(search), permitting, upstream })
+    }
+
+    /// A search of these types, as far as phase 5 is concerned.
+    pub(super) fn searching(&self, places: &'a [Place], breadth: Breadth) -> Result<query::Scene<'a>, Denial> {
         let facts = places.first().and_then(|place| self.engine.facts_at(*place)).ok_or_else(internal)?;
-        let scene = query::Scene {
+        Ok(query::Scene {
             engine: self.engine,
             places,
             facts,
@@ -45,15 +71,10 @@ impl<'a> Scene<'_, 'a> {
             home: self.home,
             arena: self.arena,
             operation: self.operation,
-            in_compartment: interaction == Interaction::SearchCompartment && self.target.place.is_none(),
-            types_named: self.target.place.is_none(),
+            in_compartment: breadth == Breadth::Compartment,
+            types_named: breadth != Breadth::Type,
             index: self.index,
-        };
-        let query::Planned { query, form, search, permitting } = query::search(&scene, self.call, fitting, trace)?;
-        let permitting = self.tags(permitting, None, trace)?;
-        let sends = Sends { query, form, ..Sends::default() };
-        let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
-        Ok(Planned { plan: Plan::Search(search), permitting, upstream })
+        })
     }
 
     /// The types that `_type` names (D2); none if it names none.

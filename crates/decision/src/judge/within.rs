@@ -24,7 +24,7 @@ impl<'a> Scene<'_, 'a> {
             return Ok(fitting);
         }
         let writes = bodies && matches!(self.operation.method, Method::Post | Method::Put | Method::Patch);
-        let document = std::str::from_utf8(self.request.body).ok().and_then(|text| Document::read(text).ok());
+        let document = Document::of(self.request.body);
         let mut left = self.arena.list_of(fitting.len());
         for index in fitting {
             let rule = self.grants.list.get(usize::from(*index));

@@ -15,7 +15,7 @@ use super::entries::{Entries, Entry, Unreadable};
 use super::{Check, prune};
 use crate::answer;
 use crate::arena::Arena;
-use crate::cover::Eyes;
+use crate::cover::{Eyes, is_instance};
 use crate::engine::Place;
 use crate::json::{Document, Kind, Value, quote};
 use crate::judge::History;
@@ -139,13 +139,10 @@ impl Check<'_, '_> {
                 now.insert(key, false);
                 continue;
             };
-            let document = std::str::from_utf8(found.body).ok().and_then(|text| Document::read(text).ok());
+            let document = Document::of(found.body);
             let covered = found.status == 200
                 && document.as_ref().map(Document::root).is_some_and(|resource| {
-                    let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
-                    !resource.is_ambiguous()
-                        && says("resourceType", name)
-                        && says("id", &version.id)
+                    is_instance(&resource, name, &version.id)
                         && self.is_covered(name, &resource, Letters::READ, &self.eyes())
                 });
             now.insert(key, covered);

@@ -8,7 +8,7 @@ use policy::text::FhirId;
 use super::{Check, INSTANCE_HEADERS, prune};
 use crate::admit::Party;
 use crate::answer;
-use crate::cover::{Eyes, contains_patient, covers, is_admitted, meets};
+use crate::cover::{Eyes, contains_patient, covers, is_admitted, is_instance, meets};
 use crate::json::{Document, Value};
 use crate::judge::{Instance, Written};
 use crate::rules::Rule;
@@ -110,7 +110,7 @@ impl Check<'_, '_> {
         if released.body.is_empty() {
             released.headers.retain(|(name, _)| name != "content-type");
         }
-        let location = self.location().filter(|location| !found && is_instance(location, self.bases[0], written));
+        let location = self.location().filter(|location| !found && is_location_of(location, self.bases[0], written));
         if let Some(location) = location {
             released.headers.push(("location".to_owned(), location.into_bytes()));
         }
@@ -182,11 +182,8 @@ impl Check<'_, '_> {
 
 /// Whether a resource is the one that was asked for; of a vread in that version, if it says which.
 fn is_asked(asked: &Instance<'_>, resource: Value<'_>) -> bool {
-    let says = |name: &str, what: &str| resource.get(name).is_some_and(|own| own.is_text(what));
     let version = resource.get("meta").and_then(|meta| meta.text("versionId"));
-    !resource.is_ambiguous()
-        && says("resourceType", asked.resource_type)
-        && says("id", asked.id)
+    is_instance(&resource, asked.resource_type, asked.id)
         && asked.version.zip(version).is_none_or(|(asked, own)| own == asked)
 }
 
@@ -197,7 +194,7 @@ pub(super) fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 /// Whether a URL is `{base}/{type}/{id}` of what was written, or one version of it.
-fn is_instance(url: &str, base: &str, written: &Written<'_>) -> bool {
+fn is_location_of(url: &str, base: &str, written: &Written<'_>) -> bool {
     use crate::reference::Reference;
     url.starts_with(base)
         && matches!(

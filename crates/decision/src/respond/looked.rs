@@ -7,7 +7,7 @@ use policy::letters::Letters;
 
 use super::Check;
 use crate::arena::Arena;
-use crate::cover::is_own;
+use crate::cover::{is_instance, is_own};
 use crate::json::{Document, Value};
 use crate::reference::Reference;
 use crate::stored;
@@ -35,7 +35,7 @@ impl Check<'_, '_> {
         let query = encode(&[("patient", &reference), ("location", &location)], &arena);
         let lookup = Lookup { path: format!("{}/DocumentReference", self.judged.prefix), query: query.to_owned() };
         let Some(found) = stored::fetched(self.stored, &lookup) else { return Err(vec![lookup]) };
-        let document = std::str::from_utf8(found.body).ok().and_then(|text| Document::read(text).ok());
+        let document = Document::of(found.body);
         let Some(document) = document.filter(|_| found.status == 200) else { return Ok(false) };
         let entries = document.root().get("entry");
         let resources = entries.iter().flat_map(Value::elements).filter_map(|entry| entry.get("resource"));
@@ -77,13 +77,10 @@ impl Check<'_, '_> {
             match stored::fetched(self.stored, &lookup) {
                 None => missing.push(lookup),
                 Some(found) if found.status == 200 => {
-                    let document = std::str::from_utf8(found.body).ok().and_then(|text| Document::read(text).ok());
+                    let document = Document::of(found.body);
                     let eyes = self.eyes();
                     let counts = document.as_ref().map(Document::root).is_some_and(|resource| {
-                        let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
-                        !resource.is_ambiguous()
-                            && says("resourceType", name)
-                            && says("id", id)
+                        is_instance(&resource, name, id)
                             && is_own(self.engine, facts, &resource, patient, &eyes)
                             && self.is_covered(name, &resource, Letters::READ, &eyes)
                     });

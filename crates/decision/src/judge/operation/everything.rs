@@ -9,7 +9,7 @@ use super::parameters::{self, Given};
 use crate::denial::Denial;
 use crate::engine::Place;
 use crate::judge::{Halt, Plan, Planned, Scene, Trace};
-use crate::query::{self, Search, class};
+use crate::query::Search;
 use crate::rules::{Asked, Group, Rule, Several, fitting_all};
 use crate::upstream::{self, Sends};
 
@@ -77,26 +77,7 @@ impl<'a> Scene<'_, 'a> {
     }
 
     fn everything_query(&self, trace: &mut Trace<'a>) -> Result<&'a str, Denial> {
-        let mut pairs = self.arena.list_of(self.call.parameters.len());
-        for one in self.call.parameters {
-            if class::is_escape(one.name) {
-                return Err(class::refused());
-            }
-            if NAMES.contains(&one.name) && !one.value.is_empty() {
-                if one.name == "_count" {
-                    trace.ignored.push(one.name.into());
-                } else {
-                    trace.used.push(one.name.into());
-                }
-                pairs.push((one.name, one.value));
-            } else if one.name.starts_with('_') && !NAMES.contains(&one.name) {
-                return Err(class::unknown());
-            } else {
-                query::drop_parameter(one.name, trace);
-            }
-        }
-        query::note_labels(self.engine, trace);
-        Ok(upstream::encode(&pairs, self.arena))
+        self.own_parameters(NAMES, |one| !one.value.is_empty(), trace)
     }
 
     /// The instance has to be covered: by the path, where that is the context Patient; by a rule that asks for

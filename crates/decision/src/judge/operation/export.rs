@@ -12,6 +12,7 @@ use policy::scope::Constraint;
 use super::parameters::{self, Given};
 use crate::denial::Denial;
 use crate::engine::Place;
+use crate::judge::search::Breadth;
 use crate::judge::{Export, Halt, Plan, Planned, Scene, Trace};
 use crate::normalise::{MAX_PARAMETERS, Parameter, alternatives, over_limits, tokenise};
 use crate::query::{self, class};
@@ -130,22 +131,7 @@ impl<'a> Scene<'_, 'a> {
                 return Err(malformed);
             }
         }
-        let mut pairs = self.arena.list_of(self.call.parameters.len());
-        for one in self.call.parameters {
-            if class::is_escape(one.name) {
-                return Err(class::refused());
-            }
-            if NAMES.contains(&one.name) && (!one.value.is_empty() || one.name == REPEATED) {
-                trace.used.push(one.name.into());
-                pairs.push((one.name, one.value));
-            } else if one.name.starts_with('_') && !NAMES.contains(&one.name) {
-                return Err(class::unknown());
-            } else {
-                query::drop_parameter(one.name, trace);
-            }
-        }
-        query::note_labels(self.engine, trace);
-        Ok(upstream::encode(&pairs, self.arena))
+        self.own_parameters(NAMES, |one| !one.value.is_empty() || one.name == REPEATED, trace)
     }
 
     /// Whether every type that is limited is asked for by filters that say so.
@@ -190,18 +176,7 @@ impl<'a> Scene<'_, 'a> {
             return Err(Denial::new(Phase::Query, Reason::TooLarge).with_status(414));
         }
         let parameters: &'a [Parameter<'a>] = parameters.into_bump_slice();
-        let scene = query::Scene {
-            engine: self.engine,
-            places: self.arena.copied(&[place]),
-            facts: self.engine.facts_at(place).ok_or(malformed)?,
-            grants: self.grants,
-            home: self.home,
-            arena: self.arena,
-            operation: self.operation,
-            in_compartment: false,
-            types_named: false,
-            index: self.index,
-        };
+        let scene = self.searching(self.arena.copied(&[place]), Breadth::Type)?;
         let hides = |rule: &Rule| rule.is_tagged(self.engine) || self.grants.is_cleared_below_all(self.engine);
         let blind = self.rules(self.systems_on(place)).all(hides);
         for one in parameters {

@@ -76,15 +76,11 @@ impl<'a> Scene<'_, 'a> {
 
     fn is_patients_binary(&self, body: &[u8], id: &str, patient: &str) -> bool {
         let Some(facts) = self.engine.facts(BINARY) else { return false };
-        let document = std::str::from_utf8(body).ok().and_then(|text| Document::read(text).ok());
+        let document = Document::of(body);
         document.is_some_and(|document| {
             let resource = document.root();
-            let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
             let eyes = self.eyes_on_stored(self.asked_by_query());
-            !resource.is_ambiguous()
-                && says("resourceType", BINARY)
-                && says("id", id)
-                && cover::is_own(self.engine, facts, &resource, patient, &eyes)
+            cover::is_instance(&resource, BINARY, id) && cover::is_own(self.engine, facts, &resource, patient, &eyes)
         })
     }
 }

@@ -7,6 +7,7 @@ use policy::letters::Letters;
 use policy::operation::{Interaction, Method};
 use policy::reason::Reason;
 
+use super::super::search::Breadth;
 use super::super::{Halt, Planned, Scene, Trace};
 use super::attachments::OPENER;
 use super::{Permitted, RESOURCE, Tie};
@@ -27,7 +28,7 @@ impl<'a> Scene<'_, 'a> {
         let fitting = self.fitting_write(Interaction::Conditional, Letters::SEARCH | letters)?;
         let fitting = self.covering_anything(fitting, place)?;
         trace.phase = Phase::Query;
-        let scene = self.searching(self.arena.copied(&[place]))?;
+        let scene = self.searching(self.arena.copied(&[place]), Breadth::Type)?;
         let query = conditional::of_write(&scene, self.call.parameters, trace)?;
         trace.phase = Phase::Body;
         let (permitted, media) = match self.operation.method {

@@ -4,7 +4,8 @@ use policy::decision::Phase;
 use policy::letters::Letters;
 use policy::operation::Interaction;
 
-use super::super::{Halt, Planned, Scene, Trace, internal};
+use super::super::search::Breadth;
+use super::super::{Halt, Planned, Scene, Trace};
 use super::{RESOURCE, Tie};
 use crate::body::{self, BodyId};
 use crate::condition::Asked;
@@ -20,7 +21,7 @@ impl<'a> Scene<'_, 'a> {
         trace.phase = Phase::Query;
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         let places = self.arena.copied(&[place]);
-        let scene = self.searching(places)?;
+        let scene = self.searching(places, Breadth::Type)?;
         let search = condition.map(|header| conditional::of_create(&scene, header, fitting, trace)).transpose()?;
         if let Some(search) = &search {
             fitting = self.arena.copied(search.rules());
@@ -50,22 +51,5 @@ impl<'a> Scene<'_, 'a> {
             ..Sends::default()
         };
         self.send(permitted, sends, (false, shaped.partial), trace)
-    }
-
-    /// A search of these types beside the write, as far as phase 5 is concerned.
-    pub(super) fn searching(&self, places: &'a [crate::engine::Place]) -> Result<query::Scene<'a>, Halt> {
-        let facts = places.first().and_then(|place| self.engine.facts_at(*place)).ok_or_else(internal)?;
-        Ok(query::Scene {
-            engine: self.engine,
-            places,
-            facts,
-            grants: self.grants,
-            home: self.home,
-            arena: self.arena,
-            operation: self.operation,
-            in_compartment: false,
-            types_named: false,
-            index: self.index,
-        })
     }
 }
