@@ -3,6 +3,8 @@
 //! Invariant: the body is read strictly, once, and goes upstream as it came. What the tables cannot
 //! make the context's is not written by a `patient/` rule.
 
+use std::cell::OnceCell;
+
 use policy::decision::Phase;
 use policy::facts::{Standing, TypeFacts};
 use policy::reason::Reason;
@@ -36,15 +38,34 @@ pub(crate) const DECISIVE: &[&str] = &[
     "value",
 ];
 
-/// What the resources of a write are checked by.
+/// What the body of a write is read by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Write<'w> {
+pub(crate) struct Reader<'w> {
     pub(crate) engine: &'w Engine,
     /// The facts of the type that is written.
     pub(crate) facts: &'w TypeFacts,
+    pub(crate) grants: &'w Grants,
+}
+
+/// What a write would store, as one rule after the other is asked about it: what is the same for each is found out once,
+/// however many there are.
+#[derive(Debug)]
+pub(crate) struct State<'w> {
+    reader: Reader<'w>,
+    pub(crate) resource: Value<'w>,
+    place: Place<'w>,
+    is_conditional: OnceCell<bool>,
+    is_owned: OnceCell<Result<(), Denial>>,
+    is_whole: OnceCell<Result<(), Denial>>,
+    /// Where nothing was looked at, and over what is stored.
+    keeps_marks: [OnceCell<Result<(), Denial>>; 2],
+}
+
+/// Where a write stands: who asks for it, and what its references are read by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'w> {
     /// The absolute URL that means this server.
     pub(crate) home: &'w str,
-    pub(crate) grants: &'w Grants,
     pub(crate) party: Party<'w>,
     /// What the `urn:`s of the transaction stand for.
     pub(crate) siblings: &'w [Sibling<'w>],
@@ -57,6 +78,8 @@ pub(crate) struct Sibling<'a> {
     pub(crate) url: &'a str,
     /// The type that it writes.
     pub(crate) resource_type: &'a str,
+    /// Whether it is new, and not one that was there.
+    pub(crate) is_new: bool,
 }
 
 /// The id that a body has to have.
@@ -79,7 +102,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Denial> {
     std::str::from_utf8(bytes).map_err(|_| malformed())
 }
 
-impl Write<'_> {
+impl<'w> Reader<'w> {
     /// Reads a resource of the type that is written.
     pub(crate) fn read<'t>(&self, text: &'t str, id: BodyId<'_>) -> Result<Document<'t>, Denial> {
         let document = Document::read(text).map_err(|_| malformed())?;
@@ -96,7 +119,7 @@ impl Write<'_> {
     }
 
     /// The names of the elements that the write is decided by.
-    pub(crate) fn decisive(&self) -> Vec<&str> {
+    pub(crate) fn decisive(&self) -> Vec<&'w str> {
         let constrained = self.grants.list.iter().flat_map(|rule| rule.constraints.iter());
         let granular = constrained
             .filter_map(|constraint| self.engine.parameter(self.facts, &constraint.name))
@@ -107,22 +130,41 @@ impl Write<'_> {
         names.dedup();
         names
     }
+}
 
-    /// Whether what is new is where the rule reaches.
-    pub(crate) fn reaches(&self, rule: &Rule, new: Value<'_>) -> Result<(), Denial> {
-        let bases = [self.home];
-        let patient = self.grants.patient.as_deref();
-        let eyes = Eyes { bases: &bases, patient, party: self.party, kept: &[], partial: false };
-        let mut conditional = false;
-        each_reference(new, &mut |element| conditional |= names(element, &bases) == Names::Conditional);
-        if conditional {
+impl<'w> State<'w> {
+    pub(crate) const fn new(reader: Reader<'w>, resource: Value<'w>, place: Place<'w>) -> Self {
+        Self {
+            reader,
+            resource,
+            place,
+            is_conditional: OnceCell::new(),
+            is_owned: OnceCell::new(),
+            is_whole: OnceCell::new(),
+            keeps_marks: [const { OnceCell::new() }; 2],
+        }
+    }
+
+    /// Whether it is where the rule reaches.
+    pub(crate) fn reaches(&self, rule: &Rule) -> Result<(), Denial> {
+        let Reader { engine, facts, grants } = self.reader;
+        let Place { home, party, siblings } = self.place;
+        let bases = [home];
+        let patient = grants.patient.as_deref();
+        let eyes = Eyes { bases: &bases, patient, party, kept: &[], partial: false };
+        let is_conditional = || {
+            let mut found = false;
+            each_reference(self.resource, &mut |element| found |= names(element, &bases) == Names::Conditional);
+            found
+        };
+        if *self.is_conditional.get_or_init(is_conditional) {
             return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));
         }
         if rule.is_patient() {
             let patient = patient.ok_or(Denial::new(Phase::Body, Reason::Internal))?;
-            owned(self.engine, self.facts, new, patient, (&eyes, self.siblings))?;
+            (*self.is_owned.get_or_init(|| owned(engine, facts, self.resource, patient, (&eyes, siblings))))?;
         }
-        if cover::meets(self.engine, rule, self.facts, &new, &eyes) {
+        if cover::meets(engine, rule, facts, &self.resource, &eyes) {
             Ok(())
         } else {
             Err(Denial::new(Phase::Body, Reason::NoRule))
@@ -130,11 +172,18 @@ impl Write<'_> {
     }
 
     /// Whether the write keeps to what the resource is marked with: it lowers no label, and sets no tag that the caller
-    /// does not hold, and drops none (D25, D26). `stored` is none where nothing was looked at.
-    pub(crate) fn keeps_marks(&self, stored: Option<Value<'_>>, new: Value<'_>) -> Result<(), Denial> {
-        let Self { engine, grants, .. } = *self;
+    /// does not hold, and drops none (D25, D26). `stored` is none where nothing was looked at; it is the same for all rules
+    /// that look.
+    pub(crate) fn keeps_marks(&self, stored: Option<Value<'_>>) -> Result<(), Denial> {
+        let [anew, over] = &self.keeps_marks;
+        let known = if stored.is_some() { over } else { anew };
+        *known.get_or_init(|| self.marks(stored))
+    }
+
+    fn marks(&self, stored: Option<Value<'_>>) -> Result<(), Denial> {
+        let Reader { engine, grants, .. } = self.reader;
         if engine.enforces_labels()
-            && !labels::may_write(stored, new, engine.settings().default_label, grants.clearance)
+            && !labels::may_write(stored, self.resource, engine.settings().default_label, grants.clearance)
         {
             return Err(Denial::new(Phase::Body, Reason::Label));
         }
@@ -143,20 +192,26 @@ impl Write<'_> {
             return Ok(());
         }
         let before = stored.map_or(Ok(Tags::default()), |stored| Tags::read(stored, keys));
-        match (before, Tags::read(new, keys)) {
+        match (before, Tags::read(self.resource, keys)) {
             (Ok(before), Ok(after)) if before.may_become(&after, &grants.tags) => Ok(()),
             _ => Err(Denial::new(Phase::Body, Reason::TagMismatch)),
         }
     }
 
-    /// Phase 8 over what is new: its tags have to match, or the rule's `where` to hold.
-    pub(crate) fn admits(&self, rule: &Rule, id: Option<&str>, new: Value<'_>) -> Result<(), Denial> {
-        let named = Named { resource_type: self.facts.name.as_str(), id };
-        self.party.before(rule, Some(named))?;
-        if self.party.admits(rule, named, new) {
+    /// Whether it does not say of itself that it is a part.
+    pub(crate) fn is_whole(&self) -> Result<(), Denial> {
+        *self.is_whole.get_or_init(|| is_whole(self.resource))
+    }
+
+    /// Phase 8: its tags have to match, or the rule's `where` to hold.
+    pub(crate) fn admits(&self, rule: &Rule, id: Option<&str>) -> Result<(), Denial> {
+        let Reader { engine, facts, .. } = self.reader;
+        let named = Named { resource_type: facts.name.as_str(), id };
+        self.place.party.before(rule, Some(named))?;
+        if self.place.party.admits(rule, named, self.resource) {
             return Ok(());
         }
-        let reason = rule.condition(self.engine).map_or(Reason::TagMismatch, |_| Reason::WhereFalse);
+        let reason = rule.condition(engine).map_or(Reason::TagMismatch, |_| Reason::WhereFalse);
         Err(Denial::new(Phase::Tags, reason))
     }
 }

@@ -3,6 +3,9 @@
 //! Invariant: membership is read off the resource itself, by the element paths of the bundle. What
 //! cannot be told from it is not covered.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
 use policy::facts::{ElementPath, SearchParameter, Standing, TypeFacts};
 use policy::settings::Shared;
 
@@ -55,11 +58,35 @@ pub(crate) fn owner_paths<'e>(engine: &'e Engine, facts: &TypeFacts) -> &'e [Ele
     engine.kind_named(facts.name.as_str()).map(|kind| &*kind.owners).unwrap_or_default()
 }
 
-/// Whether a rule covers a resource, as it is stored.
-pub(crate) fn covers(engine: &Engine, rule: &Rule, facts: &TypeFacts, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
-    let owned =
-        !rule.is_patient() || eyes.patient.is_some_and(|patient| is_member(engine, facts, resource, patient, eyes));
-    owned && meets(engine, rule, facts, resource, eyes) && is_admitted(rule, facts, resource, eyes)
+/// A resource, as it is stored, that one rule after the other is asked about: what is the same for each is found out once,
+/// however many there are.
+#[derive(Debug)]
+pub(crate) struct Subject<'s> {
+    engine: &'s Engine,
+    facts: &'s TypeFacts,
+    pub(crate) resource: Value<'s>,
+    eyes: Eyes<'s>,
+    is_member: OnceCell<bool>,
+}
+
+impl<'s> Subject<'s> {
+    pub(crate) const fn new(engine: &'s Engine, facts: &'s TypeFacts, resource: Value<'s>, eyes: Eyes<'s>) -> Self {
+        Self { engine, facts, resource, eyes, is_member: OnceCell::new() }
+    }
+
+    /// Whether a rule covers it.
+    pub(crate) fn is_covered_by(&self, rule: &Rule) -> bool {
+        let Self { engine, facts, resource, eyes, .. } = self;
+        (!rule.is_patient() || self.is_members())
+            && meets(engine, rule, facts, resource, eyes)
+            && is_admitted(rule, facts, resource, eyes)
+    }
+
+    fn is_members(&self) -> bool {
+        let Self { engine, facts, resource, eyes, .. } = self;
+        let member = || eyes.patient.is_some_and(|patient| is_member(engine, facts, resource, patient, eyes));
+        *self.is_member.get_or_init(member)
+    }
 }
 
 /// Whether tags, the rule's `where` and labels let the caller at a resource.
@@ -210,45 +237,65 @@ fn targets_covered(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool
 /// Whether a resource has this value (one of an OR list, escapes left in) under a parameter.
 fn matches(parameter: &SearchParameter, value: &str, resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
     use policy::facts::ParameterKind as K;
-    parameter.paths.iter().any(|path| {
-        any_at(*resource, &path.elements, &mut |element| match parameter.kind {
-            K::Token => has_token(element, value),
-            K::Uri => element.is_text(&unescape(value)),
-            K::Reference => {
-                has_reference(element, value, parameter, path.only.as_ref().map(policy::text::TypeName::as_str), eyes)
-            }
-            _ => false,
+    let any = |test: &dyn Fn(Value<'_>, Option<&str>) -> bool| {
+        parameter.paths.iter().any(|path| {
+            let only = path.only.as_ref().map(policy::text::TypeName::as_str);
+            any_at(*resource, &path.elements, &mut |element| test(element, only))
         })
-    })
+    };
+    // The value is read once, however many elements it is compared with.
+    match parameter.kind {
+        K::Token => {
+            let token = Token::read(value);
+            any(&|element, _| token.is_in(element))
+        }
+        K::Uri => {
+            let uri = unescape(value);
+            any(&|element, _| element.is_text(&uri))
+        }
+        K::Reference => any(&|element, only| has_reference(element, value, parameter, only, eyes)),
+        _ => false,
+    }
 }
 
-/// Token search (R4 search.html, "token"), compared exactly: a code, a Coding, a CodeableConcept, an Identifier, a boolean.
-fn has_token(element: Value<'_>, value: &str) -> bool {
-    let (system, code) = match split_bar(value) {
-        Some((system, code)) => (Some(unescape(system)), unescape(code)),
-        None => (None, unescape(value)),
-    };
-    match element.kind() {
-        // The system of a plain code is not in the resource, so it cannot be compared.
-        Kind::String => system.is_none() && element.is_text(&code),
-        Kind::Bool(flag) => system.is_none() && *code == *if flag { "true" } else { "false" },
-        Kind::Object => {
-            let coded = |coding: Value<'_>| {
-                let own = coding.text("code").or_else(|| coding.text("value"));
-                let same_code = if code.is_empty() { system.is_some() } else { own.as_deref() == Some(&*code) };
-                let same_system = match system.as_deref() {
-                    None => true,
-                    Some("") => coding.get("system").is_none(),
-                    Some(system) => says(&coding, "system", system),
-                };
-                same_code && same_system
-            };
-            match element.get("coding") {
-                Some(codings) => codings.elements().any(coded),
-                None => coded(element),
-            }
+/// A token to search for (R4 search.html, "token"), compared exactly.
+struct Token<'v> {
+    system: Option<Cow<'v, str>>,
+    code: Cow<'v, str>,
+}
+
+impl<'v> Token<'v> {
+    fn read(value: &'v str) -> Self {
+        match split_bar(value) {
+            Some((system, code)) => Self { system: Some(unescape(system)), code: unescape(code) },
+            None => Self { system: None, code: unescape(value) },
         }
-        _ => false,
+    }
+
+    /// Whether an element is or has it: a code, a Coding, a CodeableConcept, an Identifier, a boolean.
+    fn is_in(&self, element: Value<'_>) -> bool {
+        match element.kind() {
+            // The system of a plain code is not in the resource, so it cannot be compared.
+            Kind::String => self.system.is_none() && element.is_text(&self.code),
+            Kind::Bool(flag) => self.system.is_none() && *self.code == *if flag { "true" } else { "false" },
+            Kind::Object => match element.get("coding") {
+                Some(codings) => codings.elements().any(|coding| self.is_coded(coding)),
+                None => self.is_coded(element),
+            },
+            _ => false,
+        }
+    }
+
+    fn is_coded(&self, coding: Value<'_>) -> bool {
+        let own = coding.get("code").filter(|code| code.as_str().is_some()).or_else(|| coding.get("value"));
+        let same_code =
+            if self.code.is_empty() { self.system.is_some() } else { own.is_some_and(|own| own.is_text(&self.code)) };
+        same_code
+            && match self.system.as_deref() {
+                None => true,
+                Some("") => coding.get("system").is_none(),
+                Some(system) => says(&coding, "system", system),
+            }
     }
 }
 

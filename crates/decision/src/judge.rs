@@ -132,7 +132,7 @@ pub(crate) struct Export<'a> {
 }
 
 /// Why a request does not go on now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Halt {
     /// It was denied.
     Deny(Denial),

@@ -38,10 +38,18 @@ pub(crate) struct Call<'a> {
     pub(crate) stored: &'a [Stored<'a>],
     /// The upstream's own base URL; empty if unknown.
     pub(crate) upstream_base: &'a str,
-    /// In a batch: whose `urn:` each `fullUrl` is (its type).
-    pub(crate) siblings: BTreeMap<String, String>,
+    /// In a transaction: what each `urn:` stands for.
+    pub(crate) siblings: BTreeMap<String, Sibling>,
     /// Whether it is an entry of a transaction.
     pub(crate) in_transaction: bool,
+}
+
+/// What another entry of the transaction writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Sibling {
+    pub(crate) resource_type: String,
+    /// A POST without a condition: nothing that was there.
+    pub(crate) is_new: bool,
 }
 
 impl<'a> Call<'a> {

@@ -329,8 +329,13 @@ impl Interpreter {
             return Ok(());
         }
         let sight = self.stored_sight(scene);
+        let path = ["content".to_owned(), "attachment".to_owned(), "url".to_owned()];
+        let is_new = |url: &str| scene.call.siblings.get(url).is_some_and(|one| one.is_new);
+        let mut urls = json::at(state, &path).into_iter().filter_map(Value::as_str);
+        if scene.call.in_transaction && urls.any(|url| url.starts_with("urn:") && !is_new(url)) {
+            return Err(stop(Body, R::NoOwner));
+        }
         let attached = |document: &Value| -> std::collections::BTreeSet<String> {
-            let path = ["content".to_owned(), "attachment".to_owned(), "url".to_owned()];
             let urls = json::at(document, &path).into_iter().filter_map(Value::as_str);
             urls.filter_map(|url| match crate::membership::literal(url, &sight.bases) {
                 Named::Instance(name, id) if name == "Binary" => Some(id),
@@ -449,8 +454,9 @@ impl Interpreter {
             }
             Named::Instance(..) => Ok(false),
             Named::Urn(urn)
-                if scene.call.siblings.get(&urn).is_some_and(|name| {
-                    name != "Patient" && json::text(reference, "type").is_none_or(|given| given == name)
+                if scene.call.siblings.get(&urn).is_some_and(|one| {
+                    one.resource_type != "Patient"
+                        && json::text(reference, "type").is_none_or(|given| given == one.resource_type)
                 }) =>
             {
                 Ok(false)

@@ -11,7 +11,7 @@ use policy::request::Request;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Next, Sent, SentBody};
-use crate::call::{Body, Call, Scene};
+use crate::call::{Body, Call, Scene, Sibling};
 use crate::decide::{Decided, Permitted, base, denied, encode_query, set, sorted, undecided};
 use crate::denial::{Denial, deny};
 use crate::phase1_normalise::{accepted, check_query_limits};
@@ -236,7 +236,7 @@ impl Interpreter {
         &self,
         scene: &Scene<'a>,
         entry: &Entry,
-        siblings: (&BTreeMap<String, String>, bool),
+        siblings: (&BTreeMap<String, Sibling>, bool),
         request: &Request<'a>,
     ) -> Decided<'a> {
         match self.entry_call(scene, entry, siblings) {
@@ -250,7 +250,7 @@ impl Interpreter {
         &self,
         scene: &Scene<'a>,
         entry: &Entry,
-        (siblings, in_transaction): (&BTreeMap<String, String>, bool),
+        (siblings, in_transaction): (&BTreeMap<String, Sibling>, bool),
     ) -> Result<Call<'a>, Denial> {
         let fault = |reason| deny(Phase::Normalise, reason);
         let (path, query) = entry.url.split_once('?').unwrap_or((&entry.url, ""));
@@ -333,12 +333,14 @@ fn written_instance(answer: &Answer) -> Option<(&String, &String)> {
 }
 
 /// D33: the type behind each `urn:`, of the entries that create or replace a resource of the type that their URL names.
-fn siblings(entries: &[Entry]) -> BTreeMap<String, String> {
+fn siblings(entries: &[Entry]) -> BTreeMap<String, Sibling> {
     let one = |entry: &Entry| {
         let urn = entry.full_url.clone().filter(|text| text.starts_with("urn:"))?;
         let kind = json::text(entry.resource.as_ref()?, "resourceType")?.to_owned();
         let own = entry.url.split(['/', '?']).next() == Some(kind.as_str());
-        (own && matches!(entry.method.as_str(), "POST" | "PUT")).then_some((urn, kind))
+        let is_new = entry.method == "POST" && entry.headers.iter().all(|(name, _)| name != "if-none-exist");
+        let writes = own && matches!(entry.method.as_str(), "POST" | "PUT");
+        writes.then_some((urn, Sibling { resource_type: kind, is_new }))
     };
     entries.iter().filter_map(one).collect()
 }

@@ -96,7 +96,8 @@ pub(super) fn siblings<'a>(bundle: &Bundle<'a>, arena: &'a Arena) -> &'a [Siblin
             let url = entry.full_url.filter(|url| url.starts_with("urn:"))?;
             let resource_type = entry.resource_type?;
             let own = entry.url.split(['/', '?']).next() == Some(resource_type);
-            own.then_some(Sibling { url, resource_type })
+            let is_new = entry.method == Method::Post && entry.if_none_exist.is_none();
+            own.then_some(Sibling { url, resource_type, is_new })
         }));
     }
     siblings.into_bump_slice()

@@ -10,7 +10,7 @@ use policy::settings::Shared;
 use super::{Halt, History, Instance, Plan, Planned, Scene, Trace, internal};
 use crate::admit::Party;
 use crate::condition;
-use crate::cover::{self, Eyes};
+use crate::cover::{self, Eyes, Subject};
 use crate::denial::Denial;
 use crate::engine::Place;
 use crate::json::{Document, Value};
@@ -139,11 +139,13 @@ impl<'a> Scene<'_, 'a> {
             return Err(self.hidden(Reason::NotFound, trace).into());
         };
         let document = Document::of(stored.body);
-        let covering = document.as_ref().map(Document::root).map(|resource| {
+        let eyes = self.eyes_on_stored(self.asked_by_query());
+        let subject = document.as_ref().and_then(|document| self.stored((place, name, id), document.root(), eyes));
+        let covering = subject.map(|subject| {
             let mut left = self.arena.list_of(permitting.len());
             left.extend(permitting.iter().copied().filter(|index| {
                 let rule = self.grants.list.get(usize::from(*index));
-                rule.is_some_and(|rule| self.covers_stored(rule, (place, name, id), resource, self.asked_by_query()))
+                rule.is_some_and(|rule| subject.is_covered_by(rule))
             }));
             left.into_bump_slice()
         });
@@ -153,20 +155,15 @@ impl<'a> Scene<'_, 'a> {
         }
     }
 
-    /// Whether a rule covers what is stored under that type and id.
-    pub(super) fn covers_stored(
-        &self,
-        rule: &Rule,
+    /// What is stored under that type and id, for rules to be asked about; none if it is something else.
+    pub(super) fn stored<'s>(
+        &'s self,
         (place, name, id): (Place, &str, &str),
-        resource: Value<'_>,
-        asked: condition::Asked<'_>,
-    ) -> bool {
-        let says = |member: &str, what: &str| resource.get(member).is_some_and(|own| own.is_text(what));
-        let Some(facts) = self.engine.facts_at(place) else { return false };
-        !resource.is_ambiguous()
-            && says("resourceType", name)
-            && says("id", id)
-            && cover::covers(self.engine, rule, facts, &resource, &self.eyes_on_stored(asked))
+        resource: Value<'s>,
+        eyes: Eyes<'s>,
+    ) -> Option<Subject<'s>> {
+        let facts = self.engine.facts_at(place).filter(|_| cover::is_instance(&resource, name, id))?;
+        Some(Subject::new(self.engine, facts, resource, eyes))
     }
 
     /// What `$request` of a `where` reads, of a request without a body.
@@ -225,11 +222,11 @@ impl<'a> Scene<'_, 'a> {
             let path: Vec<Box<str>> = path.iter().map(|name| (*name).into()).collect();
             cover::each_at(resource, &path, &mut look);
         }
+        let eyes = self.eyes_on_stored(self.asked_by_query());
+        let subject = self.stored((patient_place, "Patient", patient), resource, eyes);
+        let covers = |rule: &Rule| opens(rule) && subject.as_ref().is_some_and(|subject| subject.is_covered_by(rule));
         let mut rules = self.arena.list_of(2);
-        rules.extend(self.grants.list.iter().zip(0_u16..).filter_map(|(rule, index)| {
-            let what = (patient_place, "Patient", patient);
-            (opens(rule) && self.covers_stored(rule, what, resource, self.asked_by_query())).then_some(index)
-        }));
+        rules.extend(self.grants.list.iter().zip(0_u16..).filter(|(rule, _)| covers(rule)).map(|(_, index)| index));
         if refers && !rules.is_empty() {
             return Ok(Some(rules.into_bump_slice()));
         }

@@ -18,7 +18,7 @@ use policy::reason::Reason;
 
 use super::{Halt, Plan, Planned, Scene, Trace, internal};
 use crate::admit::Party;
-use crate::body::Write;
+use crate::body::{self, Reader, State};
 use crate::condition;
 use crate::denial::Denial;
 use crate::engine::Place;
@@ -75,17 +75,21 @@ impl<'a> Scene<'_, 'a> {
         Ok(fitting)
     }
 
-    /// What the resources of this write are checked by.
-    fn writing<'w>(&'w self, place: Place, asked: condition::Asked<'w>) -> Result<Write<'w>, Denial> {
-        let party = Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
-        Ok(Write {
-            engine: self.engine,
-            facts: self.engine.facts_at(place).ok_or_else(internal)?,
-            home: self.home,
-            grants: self.grants,
-            party,
-            siblings: self.call.siblings,
-        })
+    /// What the body of this write is read by.
+    fn reader(&self, place: Place) -> Result<Reader<'a>, Denial> {
+        let facts = self.engine.facts_at(place).ok_or_else(internal)?;
+        Ok(Reader { engine: self.engine, facts, grants: self.grants })
+    }
+
+    /// Who writes; `asked` is what `$request` reads.
+    fn writer<'w>(&'w self, asked: condition::Asked<'w>) -> Party<'w> {
+        Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked }
+    }
+
+    /// What the write would store, for rules to be asked about.
+    fn state<'w>(&'w self, reader: Reader<'w>, resource: Value<'w>, asked: condition::Asked<'w>) -> State<'w> {
+        let place = body::Place { home: self.home, party: self.writer(asked), siblings: self.call.siblings };
+        State::new(reader, resource, place)
     }
 
     /// Judges a write by each rule: one that permits is enough; else what has to be looked at first; else the denial of the rule

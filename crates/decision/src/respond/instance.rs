@@ -8,7 +8,7 @@ use policy::text::FhirId;
 use super::{Check, INSTANCE_HEADERS, prune};
 use crate::admit::Party;
 use crate::answer;
-use crate::cover::{Eyes, contains_patient, covers, is_admitted, is_instance, meets};
+use crate::cover::{Eyes, Subject, contains_patient, is_admitted, is_instance, meets};
 use crate::json::{Document, Value};
 use crate::judge::{Instance, Written};
 use crate::rules::Rule;
@@ -154,8 +154,9 @@ impl Check<'_, '_> {
         eyes: &Eyes<'_>,
     ) -> bool {
         let Some(facts) = self.engine.facts(resource_type) else { return false };
+        let subject = Subject::new(self.engine, facts, *resource, *eyes);
         let mut rules = self.judged.grants.list.iter().filter(|rule| rule.gives(self.engine, resource_type, letters));
-        rules.any(|rule| covers(self.engine, rule, facts, resource, eyes))
+        rules.any(|rule| subject.is_covered_by(rule))
     }
 
     fn instance(&self, status: u16, body: Body) -> Released {

@@ -9,7 +9,7 @@ use policy::text::FhirId;
 use super::export::with_export;
 use super::{Answer, Check, ExportFile};
 use crate::Engine;
-use crate::cover::covers;
+use crate::cover::Subject;
 use crate::engine::Place;
 use crate::json::{Document, Value, quote};
 use crate::judge::Export;
@@ -131,8 +131,8 @@ impl Check<'_, '_> {
     fn is_exported(&self, export: &Export<'_>, name: &str, resource: &Value<'_>) -> bool {
         let named = resource.get("id").and_then(|id| id.as_str()).is_some_and(|id| FhirId::accepts(&id));
         let (Some(place), Some(facts)) = (self.exported(export, name), self.engine.facts(name)) else { return false };
-        let eyes = self.eyes();
-        named && self.exporting(export, place).any(|rule| covers(self.engine, rule, facts, resource, &eyes))
+        let subject = Subject::new(self.engine, facts, *resource, self.eyes());
+        named && self.exporting(export, place).any(|rule| subject.is_covered_by(rule))
     }
 
     /// What is no more, of the types that a rule gives whole: of all else nobody can tell what it was.

@@ -9,7 +9,7 @@ use policy::reason::Reason;
 
 use super::super::search::Breadth;
 use super::super::{Halt, Planned, Scene, Trace};
-use super::attachments::OPENER;
+use super::attachments::{Attached, OPENER};
 use super::{Permitted, RESOURCE, Tie};
 use crate::admit::Named;
 use crate::body::{self, BodyId};
@@ -34,7 +34,7 @@ impl<'a> Scene<'_, 'a> {
         let (permitted, media) = match self.operation.method {
             Method::Put => (self.conditional_update(place, fitting, trace)?, Some(RESOURCE)),
             Method::Patch => (self.conditional_patch(place, fitting, trace)?, Some(self.media_of_patch())),
-            _ => (self.conditional_delete(place, fitting, trace)?, None),
+            _ => (self.conditional_delete(fitting, trace)?, None),
         };
         self.send(permitted, Sends { query, media, ..Sends::default() }, (deletes, false), trace)
     }
@@ -59,15 +59,16 @@ impl<'a> Scene<'_, 'a> {
     }
 
     fn conditional_update(&self, place: Place, fitting: &[u16], trace: &mut Trace<'a>) -> Result<Permitted<'a>, Halt> {
-        let reader = self.writing(place, Asked::Query(&[]))?;
+        let reader = self.reader(place)?;
         let document = reader.read(body::text(self.request.body)?, BodyId::Any)?;
         let new = document.root();
-        let write = self.writing(place, Asked::Body(new))?;
+        let state = self.state(reader, new, Asked::Body(new));
+        let attached = Attached::default();
         self.by_each_rule(fitting, trace, |rule, trace| {
-            write.reaches(rule, new)?;
-            self.may_attach(new, None, trace)?;
-            body::is_whole(new)?;
-            write.admits(rule, None, new)?;
+            state.reaches(rule)?;
+            self.may_attach(&attached, new, None, trace)?;
+            state.is_whole()?;
+            state.admits(rule, None)?;
             Ok(Tie::None)
         })
     }
@@ -75,22 +76,23 @@ impl<'a> Scene<'_, 'a> {
     fn conditional_patch(&self, place: Place, fitting: &[u16], trace: &mut Trace<'a>) -> Result<Permitted<'a>, Halt> {
         let body = self.body_for_conditions();
         let asked = body.as_ref().map_or(Asked::Query(&[]), |body| Asked::Body(body.root()));
-        let write = self.writing(place, asked)?;
-        let patch = self.read_patch(&write)?;
+        let writer = self.writer(asked);
+        let patch = self.read_patch(&self.reader(place)?)?;
+        let conditional = patch.values().iter().any(|value| body::holds_conditional(value, self.home));
         self.by_each_rule(fitting, trace, |rule, _| {
             self.may_test(rule, &patch)?;
-            if patch.values().iter().any(|value| body::holds_conditional(value, self.home)) {
+            if conditional {
                 return Err(Denial::new(Phase::Body, Reason::ConditionalDenied).into());
             }
-            write.party.before(rule, self.named_type())?;
+            writer.before(rule, self.named_type())?;
             Ok(Tie::None)
         })
     }
 
-    fn conditional_delete(&self, place: Place, fitting: &[u16], trace: &mut Trace<'a>) -> Result<Permitted<'a>, Halt> {
-        let write = self.writing(place, Asked::Query(self.call.parameters))?;
+    fn conditional_delete(&self, fitting: &[u16], trace: &mut Trace<'a>) -> Result<Permitted<'a>, Halt> {
+        let writer = self.writer(Asked::Query(self.call.parameters));
         self.by_each_rule(fitting, trace, |rule, _| {
-            write.party.before(rule, self.named_type())?;
+            writer.before(rule, self.named_type())?;
             Ok(Tie::None)
         })
     }

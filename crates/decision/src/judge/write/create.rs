@@ -6,6 +6,7 @@ use policy::operation::Interaction;
 
 use super::super::search::Breadth;
 use super::super::{Halt, Planned, Scene, Trace};
+use super::attachments::Attached;
 use super::{RESOURCE, Tie};
 use crate::body::{self, BodyId};
 use crate::condition::Asked;
@@ -27,17 +28,18 @@ impl<'a> Scene<'_, 'a> {
             fitting = self.arena.copied(search.rules());
         }
         trace.phase = Phase::Body;
-        let reader = self.writing(place, Asked::Query(&[]))?;
+        let reader = self.reader(place)?;
         let document = reader.read(body::text(self.request.body)?, BodyId::None)?;
         let new = document.root();
-        let write = self.writing(place, Asked::Body(new))?;
+        let state = self.state(reader, new, Asked::Body(new));
+        let attached = Attached::default();
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
-            write.reaches(rule, new)?;
-            self.may_attach(new, None, trace)?;
-            write.keeps_marks(None, new)?;
-            body::is_whole(new)?;
+            state.reaches(rule)?;
+            self.may_attach(&attached, new, None, trace)?;
+            state.keeps_marks(None)?;
+            state.is_whole()?;
             self.body_within(rule, new, trace)?;
-            write.admits(rule, None, new)?;
+            state.admits(rule, None)?;
             Ok(Tie::None)
         })?;
         let mut headers = self.arena.list_of(1);

@@ -7,7 +7,6 @@ use policy::operation::Interaction;
 use super::super::{Halt, Planned, Scene, Trace, internal};
 use super::Tie;
 use crate::admit::Named;
-use crate::body;
 use crate::condition::Asked;
 use crate::query;
 use crate::upstream::Sends;
@@ -23,17 +22,18 @@ impl<'a> Scene<'_, 'a> {
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         trace.phase = Phase::Body;
         let asked = Asked::Query(self.call.parameters);
-        let write = self.writing(place, asked)?;
+        let writer = self.writer(asked);
         let existing = self.existing()?;
+        let below = self.below(&existing, (place, asked), false);
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
             let tie = if rule.is_plain(self.engine, self.index) {
                 Tie::None
             } else {
-                let (tie, stored) = self.over(rule, &existing, (place, asked), false, trace)?;
-                stored.map_or(Ok(()), body::is_whole)?;
+                let (tie, stored) = self.over(rule, &below, trace)?;
+                stored.map_or(Ok(()), |stored| below.is_whole(stored))?;
                 tie
             };
-            write.party.before(rule, Some(named))?;
+            writer.before(rule, Some(named))?;
             Ok(tie)
         })?;
         let sends = Sends { query: shaped.query, ..Sends::default() };

@@ -2,6 +2,8 @@
 //!
 //! Invariant: whatever keeps a write from what is stored looks as if nothing were there, unless the Service says otherwise.
 
+use std::cell::OnceCell;
+
 use policy::decision::{Lookup, Phase};
 use policy::letters::Letters;
 use policy::reason::Reason;
@@ -11,6 +13,7 @@ use super::super::{Halt, Scene, Trace, internal};
 use super::Tie;
 use crate::body;
 use crate::condition::Asked;
+use crate::cover::{Eyes, Subject};
 use crate::denial::Denial;
 use crate::engine::Place;
 use crate::json::{Document, Value};
@@ -36,6 +39,26 @@ pub(super) enum Existing<'a> {
         /// What `If-Match` names it by, if it has anything of the kind.
         version: Option<&'a str>,
     },
+}
+
+/// What is stored, as one rule after the other is asked about it.
+#[derive(Debug)]
+pub(super) struct Below<'e, 'a> {
+    existing: &'e Existing<'a>,
+    /// The instance; none if it is something else.
+    subject: Option<Subject<'e>>,
+    place: Place,
+    eyes: Eyes<'e>,
+    may_create: bool,
+    is_owned: OnceCell<bool>,
+    is_whole: OnceCell<Result<(), Denial>>,
+}
+
+impl Below<'_, '_> {
+    /// Whether what is stored does not say of itself that it is a part.
+    pub(super) fn is_whole(&self, stored: Value<'_>) -> Result<(), Denial> {
+        *self.is_whole.get_or_init(|| body::is_whole(stored))
+    }
 }
 
 impl<'a> Scene<'_, 'a> {
@@ -72,48 +95,61 @@ impl<'a> Scene<'_, 'a> {
         policy::text::FhirId::accepts(&version).then(|| self.arena.join(&["W/\"", &version, "\""]))
     }
 
-    /// What is stored, if the rule covers it, and what a write over it is tied to; `may_create` says that the write is one
-    /// that makes what is not there, where a rule allows that (D14).
+    /// What is stored, for rules to be asked about; `may_create` says that the write is one that makes what is not there,
+    /// where a rule allows that (D14).
+    pub(super) fn below<'e>(
+        &'e self,
+        existing: &'e Existing<'a>,
+        (place, asked): (Place, Asked<'e>),
+        may_create: bool,
+    ) -> Below<'e, 'a> {
+        let subject = match (existing, self.target.resource_type.zip(self.target.id)) {
+            (Existing::There { document, .. }, Some((name, id))) => {
+                self.stored((place, name, id), document.root(), self.eyes_on_stored(asked))
+            }
+            _ => None,
+        };
+        // Who names a version wants to write over it, not to create.
+        let may_create = may_create && self.call.head.if_match.is_none() && self.may_create_plainly(place);
+        let eyes = self.eyes_on_stored(asked);
+        Below { existing, subject, place, eyes, may_create, is_owned: OnceCell::new(), is_whole: OnceCell::new() }
+    }
+
+    /// What is stored, if the rule covers it, and what a write over it is tied to.
     pub(super) fn over<'e>(
         &self,
         rule: &Rule,
-        existing: &'e Existing<'a>,
-        (place, asked): (Place, Asked<'_>),
-        may_create: bool,
+        below: &Below<'e, 'a>,
         trace: &Trace<'_>,
     ) -> Result<(Tie<'a>, Option<Value<'e>>), Halt> {
         let unreadable = Denial::new(Phase::Body, Reason::ResponseUnreadable);
-        match existing {
+        match below.existing {
             Existing::Unknown(lookup) => Err(Halt::Lookup(vec![lookup.clone()])),
             Existing::Unreadable => Err(unreadable.into()),
             Existing::Hidden => Err(self.hidden(Reason::ExistingNotCovered, trace).into()),
-            // Who names a version wants to write over it, not to create.
-            Existing::Missing if may_create && self.call.head.if_match.is_none() && self.may_create_plainly(place) => {
-                Ok((Tie::Absence, None))
-            }
+            Existing::Missing if below.may_create => Ok((Tie::Absence, None)),
             Existing::Missing => Err(self.hidden(Reason::NotFound, trace).into()),
-            Existing::There { document, version, .. } => {
-                let (Some(name), Some(id)) = (self.target.resource_type, self.target.id) else {
-                    return Err(internal().into());
-                };
-                let own = !rule.is_patient() || self.is_owned_now(place, document.root(), asked);
-                if !own || !self.covers_stored(rule, (place, name, id), document.root(), asked) {
+            Existing::There { version, .. } => {
+                let covering = below
+                    .subject
+                    .as_ref()
+                    .filter(|subject| (!rule.is_patient() || self.is_owned_now(below)) && subject.is_covered_by(rule));
+                let Some(subject) = covering else {
                     return Err(self.hidden(Reason::ExistingNotCovered, trace).into());
-                }
-                Ok((Tie::Version(version.ok_or(unreadable)?), Some(document.root())))
+                };
+                Ok((Tie::Version(version.ok_or(unreadable)?), Some(subject.resource)))
             }
         }
     }
 
     /// Whether what is stored is the context's, wholly: what is another's as well, or nobody's, is not for it to change (D61).
-    fn is_owned_now(&self, place: Place, resource: Value<'_>, asked: Asked<'_>) -> bool {
-        let eyes = self.eyes_on_stored(asked);
-        let own = |patient: &str, facts| body::owned(self.engine, facts, resource, patient, (&eyes, &[])).is_ok();
-        self.grants
-            .patient
-            .as_deref()
-            .zip(self.engine.facts_at(place))
-            .is_some_and(|(patient, facts)| own(patient, facts))
+    fn is_owned_now(&self, below: &Below<'_, '_>) -> bool {
+        let owned = || {
+            let (patient, facts) = self.grants.patient.as_deref().zip(self.engine.facts_at(below.place))?;
+            let resource = below.subject.as_ref()?.resource;
+            body::owned(self.engine, facts, resource, patient, (&below.eyes, &[])).ok()
+        };
+        *below.is_owned.get_or_init(|| owned().is_some())
     }
 
     /// Whether a rule that asks for nothing lets the caller create instances of the type.

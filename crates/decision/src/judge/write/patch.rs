@@ -9,8 +9,9 @@ use policy::reason::Reason;
 
 use super::super::{Halt, Planned, Scene, Trace, internal};
 use super::RESOURCE;
+use super::attachments::Attached;
 use super::existing::Existing;
-use crate::body::{self, BodyId, Write};
+use crate::body::{self, BodyId, Reader, State};
 use crate::condition::Asked;
 use crate::denial::Denial;
 use crate::fields;
@@ -22,21 +23,6 @@ use crate::upstream::Sends;
 
 const JSON_PATCH: &str = "application/json-patch+json";
 
-/// What the patch makes of what is stored, as it is needed: for rules with a list of fields, and for all others. It is
-/// not for the arena, which a batch of patches would fill.
-#[derive(Default)]
-struct Texts {
-    by_names: OnceCell<Result<String, Denial>>,
-    freely: OnceCell<Result<String, Denial>>,
-}
-
-/// The same, read.
-#[derive(Default)]
-struct Patched<'t> {
-    by_names: OnceCell<Result<Document<'t>, Denial>>,
-    freely: OnceCell<Result<Document<'t>, Denial>>,
-}
-
 impl<'a> Scene<'_, 'a> {
     pub(in crate::judge) fn patch(&self, trace: &mut Trace<'a>) -> Result<Planned<'a>, Halt> {
         let place = self.place()?;
@@ -47,28 +33,33 @@ impl<'a> Scene<'_, 'a> {
         trace.phase = Phase::Body;
         let body = self.body_for_conditions();
         let asked = body.as_ref().map_or(Asked::Query(&[]), |body| Asked::Body(body.root()));
-        let write = self.writing(place, asked)?;
-        let patch = self.read_patch(&write)?;
+        let reader = self.reader(place)?;
+        let patch = self.read_patch(&reader)?;
         let existing = self.existing()?;
-        let texts = Texts::default();
-        let patched = Patched::default();
+        let below = self.below(&existing, (place, asked), false);
+        // What the patch makes of what is stored is worked out for the first rule that covers that; it is not for the arena,
+        // which a batch of patches would fill.
+        let (text, document, state) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let (attached, names_fit) = (Attached::default(), OnceCell::new());
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
-            let (tie, stored) = self.over(rule, &existing, (place, asked), false, trace)?;
+            let (tie, stored) = self.over(rule, &below, trace)?;
             self.may_test(rule, &patch)?;
-            let limited = rule.lists_fields(self.engine, self.index);
-            let (text, state) =
-                if limited { (&texts.by_names, &patched.by_names) } else { (&texts.freely, &patched.freely) };
-            let text = text.get_or_init(|| patched_text(&existing, &patch, limited));
-            let state = state.get_or_init(|| write.read(text.as_ref().map_err(|denial| *denial)?, BodyId::Is(id)));
-            let new = state.as_ref().map_err(|denial| *denial)?.root();
-            write.reaches(rule, new)?;
-            self.may_attach(new, stored, trace)?;
-            write.keeps_marks(stored, new)?;
-            body::is_whole(new)?;
-            stored.map_or(Ok(()), body::is_whole)?;
+            let text: &Result<String, Denial> = text.get_or_init(|| patched(&existing, &patch, false));
+            let document: &Result<Document<'_>, Denial> =
+                document.get_or_init(|| reader.read(text.as_ref().map_err(|denial| *denial)?, BodyId::Is(id)));
+            let new = document.as_ref().map_err(|denial| *denial)?.root();
+            if rule.lists_fields(self.engine, self.index) {
+                (*names_fit.get_or_init(|| patched(&existing, &patch, true).map(drop)))?;
+            }
+            let state: &State<'_> = state.get_or_init(|| self.state(reader, new, asked));
+            state.reaches(rule)?;
+            self.may_attach(&attached, new, stored, trace)?;
+            state.keeps_marks(stored)?;
+            state.is_whole()?;
+            stored.map_or(Ok(()), |stored| below.is_whole(stored))?;
             let mut lists = rule.fields(self.engine, self.index);
             self.no_field(lists.find_map(|list| fields::outside_of_paths(list, &patch.touched())), trace)?;
-            write.admits(rule, Some(id), new)?;
+            state.admits(rule, Some(id))?;
             Ok(tie)
         })?;
         let sends = Sends { query: shaped.query, media: Some(self.media_of_patch()), ..Sends::default() };
@@ -76,11 +67,11 @@ impl<'a> Scene<'_, 'a> {
     }
 
     /// The patch of the body; what it brings in has one reading.
-    pub(super) fn read_patch(&self, write: &Write<'_>) -> Result<Patch<'a>, Denial> {
+    pub(super) fn read_patch(&self, reader: &Reader<'_>) -> Result<Patch<'a>, Denial> {
         let text = std::str::from_utf8(self.request.body).map_err(|_| refused(PatchFault::Malformed))?;
         let patch = if self.call.json_patch { Patch::read_json(text) } else { Patch::read_parameters(text) };
         let patch = patch.map_err(refused)?;
-        let decisive = write.decisive();
+        let decisive = reader.decisive();
         let unclear = |text: &&str| {
             let document = Document::read(text).ok();
             document.is_none_or(|document| body::has_two_readings(document.root(), &decisive))
@@ -106,7 +97,7 @@ impl<'a> Scene<'_, 'a> {
 }
 
 /// What the patch makes of what is stored.
-fn patched_text(existing: &Existing<'_>, patch: &Patch<'_>, by_names: bool) -> Result<String, Denial> {
+fn patched(existing: &Existing<'_>, patch: &Patch<'_>, by_names: bool) -> Result<String, Denial> {
     let Existing::There { text, .. } = existing else { return Err(internal()) };
     let new = if by_names { patch::apply_by_names(text, patch) } else { patch::apply(text, patch) };
     // Whatever keeps it from being applied: it was well formed, and what is stored is covered.

@@ -5,6 +5,7 @@ use policy::letters::Letters;
 use policy::operation::Interaction;
 
 use super::super::{Halt, Planned, Scene, Trace, internal};
+use super::attachments::Attached;
 use super::{RESOURCE, Tie};
 use crate::body::{self, BodyId};
 use crate::condition::Asked;
@@ -19,25 +20,24 @@ impl<'a> Scene<'_, 'a> {
         trace.phase = Phase::Query;
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         trace.phase = Phase::Body;
-        let reader = self.writing(place, Asked::Query(&[]))?;
+        let reader = self.reader(place)?;
         let document = reader.read(body::text(self.request.body)?, BodyId::Is(id))?;
         let new = document.root();
-        let write = self.writing(place, Asked::Body(new))?;
+        let asked = Asked::Body(new);
+        let state = self.state(reader, new, asked);
+        let attached = Attached::default();
         let existing = self.existing()?;
+        let below = self.below(&existing, (place, asked), true);
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
-            write.reaches(rule, new)?;
+            state.reaches(rule)?;
             let creates = self.writes_blindly(rule) && rule.writes_at(self.engine, place, Letters::CREATE);
-            let (tie, stored) = if creates {
-                (Tie::None, None)
-            } else {
-                self.over(rule, &existing, (place, Asked::Body(new)), true, trace)?
-            };
-            self.may_attach(new, stored, trace)?;
-            write.keeps_marks(stored, new)?;
-            body::is_whole(new)?;
-            stored.map_or(Ok(()), body::is_whole)?;
+            let (tie, stored) = if creates { (Tie::None, None) } else { self.over(rule, &below, trace)? };
+            self.may_attach(&attached, new, stored, trace)?;
+            state.keeps_marks(stored)?;
+            state.is_whole()?;
+            stored.map_or(Ok(()), |stored| below.is_whole(stored))?;
             self.body_within(rule, new, trace)?;
-            write.admits(rule, Some(id), new)?;
+            state.admits(rule, Some(id))?;
             Ok(tie)
         })?;
         let sends = Sends { query: shaped.query, media: Some(RESOURCE), ..Sends::default() };
