@@ -187,21 +187,23 @@ impl Interpreter {
         }
         let mut asked: Vec<Lookup> = Vec::new();
         for (entry, open) in entries.iter().zip(open) {
-            if !*open {
-                continue;
-            }
             let (name, id) = (
                 json::text(entry.resource, "resourceType").unwrap_or_default(),
                 json::text(entry.resource, "id").unwrap_or_default(),
             );
             let lookup = Lookup { path: format!("/{name}/{id}"), query: String::new() };
-            if !asked.contains(&lookup) {
+            // The first instances count, covered or not: what may not be seen makes no room for more.
+            let is_asked = scene.asked.as_ref().is_none_or(|types| types.iter().any(|one| one == name));
+            if is_asked && !asked.contains(&lookup) {
                 if *lookups >= MAX_LOOKUPS {
                     *open = false;
                     continue;
                 }
                 *lookups += 1;
                 asked.push(lookup.clone());
+            }
+            if !*open {
+                continue;
             }
             let kept = match fetched(scene, &lookup) {
                 Ok(None) => Ok(false),

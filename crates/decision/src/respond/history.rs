@@ -3,7 +3,7 @@
 //! Invariant: a version is released only if it is covered and what is stored now under its id is covered too;
 //! what has no resource tells of nobody and is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::decision::{Body, Lookup, Released};
 use policy::letters::Letters;
@@ -21,7 +21,8 @@ use crate::json::{Document, Kind, Value, quote};
 use crate::judge::History;
 use crate::stored;
 
-/// The most instances whose state of now is looked up for one answer; versions of more are dropped.
+/// The most instances of one answer whose state of now may be looked up: its first ones, covered or not, so that what a caller
+/// may not see makes no room for more. Versions of all others are dropped.
 const MAX_CURRENT: usize = 100;
 /// The longest status, time or tag that an entry's `response` keeps.
 const MAX_NOTE_BYTES: usize = 64;
@@ -90,20 +91,33 @@ impl Check<'_, '_> {
     fn versions(&self, history: &History<'_>) -> Result<(Vec<Version>, usize, Entries<'_>), Unreadable> {
         let mut entries = Entries::of(self.answer.body)?;
         let (mut versions, mut all) = (Vec::new(), 0);
+        let mut first = BTreeSet::new();
         while let Some(entry) = entries.next_entry()? {
             all += 1;
-            versions.extend(self.version(history, entry));
+            versions.extend(self.version(history, entry, &mut first));
         }
         Ok((versions, all, entries))
     }
 
-    fn version(&self, history: &History<'_>, entry: Entry<'_>) -> Option<Version> {
+    fn version(
+        &self,
+        history: &History<'_>,
+        entry: Entry<'_>,
+        first: &mut BTreeSet<(Place, String)>,
+    ) -> Option<Version> {
         let resource = entry.resource().filter(|_| !entry.value.is_ambiguous())?;
         let name = resource.text("resourceType")?;
         let id = resource.text("id").filter(|id| FhirId::accepts(id))?;
         let place = self.engine.place(&name).filter(|place| history.types.contains(place))?;
         if history.instance.is_some_and(|asked| asked != (&*name, &*id)) {
             return None;
+        }
+        if !history.current_is_covered {
+            let key = (place, id.clone().into_owned());
+            if !first.contains(&key) && first.len() >= MAX_CURRENT {
+                return None;
+            }
+            first.insert(key);
         }
         let eyes = Eyes { partial: history.partial, ..self.eyes() };
         if !self.is_covered(&name, &resource, history.letters, &eyes) {
@@ -125,7 +139,7 @@ impl Check<'_, '_> {
         let arena = Arena::new();
         for version in versions {
             let key = (version.place, version.id.as_str());
-            if now.contains_key(&key) || now.len() >= MAX_CURRENT {
+            if now.contains_key(&key) {
                 continue;
             }
             let Some(facts) = self.engine.facts_at(version.place) else { continue };

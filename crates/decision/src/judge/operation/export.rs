@@ -58,7 +58,7 @@ impl<'a> Scene<'_, 'a> {
         trace.phase = Phase::Query;
         let query = self.export_query(&given, trace)?;
         let places = types.unwrap_or_else(|| self.every_place());
-        self.filters_carry(&given, types, places, trace)?;
+        self.filters_carry(&given, types, places)?;
         trace.phase = Phase::Body;
         let permitting = self.tags_of_request(fitting, trace)?;
         if let (Some(group), Some(_)) = (level, self.target.id) {
@@ -135,16 +135,10 @@ impl<'a> Scene<'_, 'a> {
     }
 
     /// Whether every type that is limited is asked for by filters that say so.
-    fn filters_carry(
-        &self,
-        given: &Given<'_>,
-        types: Option<&[Place]>,
-        places: &[Place],
-        trace: &mut Trace<'a>,
-    ) -> Result<(), Denial> {
+    fn filters_carry(&self, given: &Given<'_>, types: Option<&[Place]>, places: &[Place]) -> Result<(), Denial> {
         let mut filters: Vec<Filter<'a>> = Vec::new();
         for text in values(self.call.parameters, given, REPEATED) {
-            filters.push(self.filter(self.arena.text(text), types, trace)?);
+            filters.push(self.filter(self.arena.text(text), types)?);
         }
         for place in places {
             let rules = || self.rules(self.systems_on(*place));
@@ -163,7 +157,7 @@ impl<'a> Scene<'_, 'a> {
     }
 
     /// Reads a filter as a search of its type, of predicates only.
-    fn filter(&self, text: &'a str, types: Option<&[Place]>, trace: &mut Trace<'a>) -> Result<Filter<'a>, Denial> {
+    fn filter(&self, text: &'a str, types: Option<&[Place]>) -> Result<Filter<'a>, Denial> {
         let malformed = Denial::new(Phase::Query, Reason::MalformedQuery);
         let (name, query) = text.split_once('?').filter(|(_, query)| !query.contains('?')).ok_or(malformed)?;
         let place = self.engine.place(name).ok_or(malformed)?;
@@ -185,7 +179,6 @@ impl<'a> Scene<'_, 'a> {
             if blind && matches!(one.name.split(':').next(), Some("_tag" | "_security")) {
                 return Err(class::refused());
             }
-            trace.used.push(one.name.into());
         }
         Ok(Filter { place, parameters })
     }
