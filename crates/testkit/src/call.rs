@@ -93,6 +93,13 @@ impl Call {
             Token::Basic(key) => Caller::Basic(key),
             Token::Both(claims, issuer, key) => Caller::Both(claims, issuer, key),
         };
+        Request { now, stored, ..self.asked_by(headers, caller) }
+    }
+
+    /// The call of this caller as the decision point is asked it at first, one second after 1970, by a gateway that can do
+    /// everything.
+    #[must_use]
+    pub fn asked_by<'a>(&'a self, headers: &'a [Header<'a>], caller: Caller<'a>) -> Request<'a> {
         Request {
             method: &self.method,
             target: &self.target,
@@ -101,8 +108,8 @@ impl Call {
             caller,
             capabilities: Capabilities::ALL,
             stale: false,
-            now,
-            stored,
+            now: 1,
+            stored: &[],
             upstream_base: ehr::UPSTREAM,
         }
     }

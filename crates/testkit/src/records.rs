@@ -10,6 +10,59 @@ static RECORDS: LazyLock<BTreeMap<String, Box<RawValue>>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../tests/decisions/records.json")).expect("the records are JSON")
 });
 
+/// The fixture's records that are ME's: one of the compartment's parameters is a literal reference to Patient/ME.
+pub const OWN: &[&str] = &[
+    "A-ME",
+    "BIN-ME",
+    "C-ME",
+    "C-R",
+    "COV-ME",
+    "DEV-ME",
+    "DOC-ME",
+    "DR-ME",
+    "E-ME",
+    "G-ME",
+    "LIST-ME",
+    "ME",
+    "OBS-BAD-TAG",
+    "OBS-BY-OTHER",
+    "OBS-DATA-LABEL",
+    "OBS-DATA-TAG",
+    "OBS-DEPT",
+    "OBS-DEPT-ONC",
+    "OBS-DEPT-TEAM",
+    "OBS-DEPT-TWO",
+    "OBS-ELEMENTS",
+    "OBS-ID1",
+    "OBS-L",
+    "OBS-L-R",
+    "OBS-LAB",
+    "OBS-ME",
+    "OBS-MIXED",
+    "OBS-N",
+    "OBS-NO-CODE-LABEL",
+    "OBS-OUT",
+    "OBS-OUT-ALL",
+    "OBS-OWN-BASE",
+    "OBS-PARTNER",
+    "OBS-R",
+    "OBS-R-STU3",
+    "OBS-REG",
+    "OBS-REG-TWO",
+    "OBS-SOCIAL",
+    "OBS-TEAM-ONC",
+    "OBS-TEAM-RED",
+    "OBS-UP-BASE",
+    "OBS-V",
+    "OBS-VER",
+    "OBS-WILD-TAG",
+    "OBS-X-LABEL",
+    "PROV-ME",
+    "T-ME",
+];
+/// Nobody's: shared types, a Device without a patient, and the Binary that a document of ME names.
+pub const SHARED: &[&str] = &["BIN-NOBODY", "DEV-SHARED", "ORG1", "ORG2", "P1"];
+
 /// The names of all records, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {
     RECORDS.keys().map(String::as_str)
@@ -47,6 +100,31 @@ pub fn searchset(names: &[&str], base: &str) -> String {
         r#"{{"resourceType":"Bundle","id":"b1","type":"searchset","total":{total},"link":[{{"relation":"self","url":"{base}/secret"}},{{"relation":"next","url":"{base}?_getpages=1"}}],"entry":[{}]}}"#,
         entries.join(",")
     )
+}
+
+/// The upstream's Bundle of these answers, one a word or `[…]` list: a record, `201 RECORD`, a status alone.
+#[must_use]
+pub fn answers(kind: &str, answers: &str) -> String {
+    let entry = |line: &str| {
+        let (status, rest) = match line.split_once(' ') {
+            Some((status, rest)) if status.parse::<u16>().is_ok() => (status, rest),
+            _ if line.parse::<u16>().is_ok() => (line, ""),
+            _ => ("200", line),
+        };
+        let resource = match rest.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
+            Some(list) => searchset(&list.split_whitespace().collect::<Vec<_>>(), crate::ehr::UPSTREAM),
+            None if rest.is_empty() => String::new(),
+            None => text(rest).to_owned(),
+        };
+        let resource = if resource.is_empty() { resource } else { format!("\"resource\" : {resource} ,") };
+        let outcome = r#""outcome":{"resourceType":"OperationOutcome","text":"secret of OTHER"}"#;
+        format!(
+            r#"{{"fullUrl":"{base}/x","link":[{{"url":"secret"}}],{resource}"response":{{"status":"{status} Whatever","location":"Observation/NEW/_history/1","etag":"W/\"7\"","lastModified":"2024-01-01T00:00:00Z",{outcome}}}}}"#,
+            base = crate::ehr::UPSTREAM
+        )
+    };
+    let entries: Vec<String> = answers.split(" ; ").map(str::trim).filter(|line| !line.is_empty()).map(entry).collect();
+    format!(r#"{{"resourceType":"Bundle","id":"secret","type":"{kind}-response","entry":[{}]}}"#, entries.join(","))
 }
 
 /// A history of the named versions, newest first, as an upstream at `base` would answer; `delete:OBS-ME` is a deletion,

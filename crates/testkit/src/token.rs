@@ -32,27 +32,7 @@ impl Token {
     /// When a word names a role, account, kind or reason that the fixture has not.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut claims = Claims {
-            iss: ehr::ISSUER.to_owned(),
-            sub: "caller".to_owned(),
-            aud: ehr::BASE.to_owned(),
-            exp: 2,
-            nbf: 0,
-            iat: 0,
-            jti: "1".to_owned(),
-            kind: TokenKind::Key,
-            account_id: Some(ehr::account("owner")),
-            client_id: None,
-            key_id: None,
-            role_session_id: None,
-            scope: None,
-            role_ids: Vec::new(),
-            patient: Some("ME".to_owned()),
-            fhir_user: None,
-            act: None,
-            tags: std::collections::BTreeMap::new(),
-            clearance: None,
-        };
+        let mut claims = claims();
         let mut issuer = ehr::issuer();
         let mut scopes: Vec<&str> = Vec::new();
         let mut beside = None;
@@ -92,6 +72,32 @@ impl Token {
             None => Self::Claims(claims, issuer),
             Some(key) => Self::Both(claims, issuer, key),
         }
+    }
+}
+
+/// The claims of a Key of the owner's, with nothing but the patient context `ME`.
+#[must_use]
+pub fn claims() -> Claims {
+    Claims {
+        iss: ehr::ISSUER.to_owned(),
+        sub: "caller".to_owned(),
+        aud: ehr::BASE.to_owned(),
+        exp: 2,
+        nbf: 0,
+        iat: 0,
+        jti: "1".to_owned(),
+        kind: TokenKind::Key,
+        account_id: Some(ehr::account("owner")),
+        client_id: None,
+        key_id: None,
+        role_session_id: None,
+        scope: None,
+        role_ids: Vec::new(),
+        patient: Some("ME".to_owned()),
+        fhir_user: None,
+        act: None,
+        tags: std::collections::BTreeMap::new(),
+        clearance: None,
     }
 }
 

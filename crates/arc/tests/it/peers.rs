@@ -150,24 +150,8 @@ fn answer(names: &str, segments: &[&str]) -> (u16, String) {
     }
 }
 
-/// The Bundle of these answers, one a word or `[…]` list: a record, `201 RECORD`, a status alone.
+/// The Bundle that answers a batch's row.
 fn response(request: &Message, answers: &str) -> String {
-    let entry = |text: &str| {
-        let (status, rest) = match text.split_once(' ') {
-            Some((status, rest)) if status.parse::<u16>().is_ok() => (status, rest),
-            _ if text.parse::<u16>().is_ok() => (text, ""),
-            _ => ("200", text),
-        };
-        let resource = match rest.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
-            Some(list) => records::searchset(&list.split_whitespace().collect::<Vec<_>>(), ehr::UPSTREAM),
-            None if rest.is_empty() => String::new(),
-            None => records::text(rest).to_owned(),
-        };
-        let resource = if resource.is_empty() { resource } else { format!("\"resource\":{resource},") };
-        format!(r#"{{{resource}"response":{{"status":"{status} Whatever"}}}}"#)
-    };
     let kind = if request.text().contains(r#""type":"transaction""#) { "transaction" } else { "batch" };
-    let answers = if answers == "none" { "" } else { answers };
-    let entries: Vec<String> = answers.split(" ; ").map(str::trim).filter(|text| !text.is_empty()).map(entry).collect();
-    format!(r#"{{"resourceType":"Bundle","type":"{kind}-response","entry":[{}]}}"#, entries.join(","))
+    records::answers(kind, if answers == "none" { "" } else { answers })
 }

@@ -221,7 +221,7 @@ fn b_18_what_a_bundle_writes_justifies_no_other_entry() {
     let call = format!("POST / batch: {entries}");
     let decision = ask(&ehr_engine(""), "patient/*.cruds", &call);
     assert_eq!((decision.entries[0].permits(), decision.entries[1].permits()), (false, true));
-    let body = crate::batch::response("batch", "OBS-OTHER");
+    let body = records::answers("batch", "OBS-OTHER");
     let given = answer(&ehr_engine(""), "patient/*.cruds", &call, 200, &[], &body).json();
     assert_eq!(given["entry"][1]["response"]["status"], "404 Not Found");
 }

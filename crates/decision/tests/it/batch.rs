@@ -69,35 +69,11 @@ pub(crate) fn forwarded(decision: &Decision<'_>) -> String {
     bundle.entry.iter().map(line).collect::<Vec<_>>().join(" ; ")
 }
 
-/// The upstream's Bundle of these answers, one a word or `[…]` list: a record, `201 RECORD`, a status alone.
-pub(crate) fn response(kind: &str, answers: &str) -> String {
-    let entry = |text: &str| {
-        let (status, rest) = match text.split_once(' ') {
-            Some((status, rest)) if status.parse::<u16>().is_ok() => (status, rest),
-            _ if text.parse::<u16>().is_ok() => (text, ""),
-            _ => ("200", text),
-        };
-        let resource = match rest.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
-            Some(list) => records::searchset(&list.split_whitespace().collect::<Vec<_>>(), ehr::UPSTREAM),
-            None if rest.is_empty() => String::new(),
-            None => records::text(rest).to_owned(),
-        };
-        let resource = if resource.is_empty() { resource } else { format!("\"resource\" : {resource} ,") };
-        let outcome = r#""outcome":{"resourceType":"OperationOutcome","text":"secret of OTHER"}"#;
-        format!(
-            r#"{{"fullUrl":"{base}/x","link":[{{"url":"secret"}}],{resource}"response":{{"status":"{status} Whatever","location":"Observation/NEW/_history/1","etag":"W/\"7\"","lastModified":"2024-01-01T00:00:00Z",{outcome}}}}}"#,
-            base = ehr::UPSTREAM
-        )
-    };
-    let entries: Vec<String> = answers.split(" ; ").map(str::trim).filter(|text| !text.is_empty()).map(entry).collect();
-    format!(r#"{{"resourceType":"Bundle","id":"secret","type":"{kind}-response","entry":[{}]}}"#, entries.join(","))
-}
-
 /// What a client gets of such answers, as a table writes it.
 pub(crate) fn got(engine: &decision::Engine, token: &str, call: &str, answers: &str) -> String {
     let kind = if call.contains(" transaction: ") { "transaction" } else { "batch" };
     let answers = if answers == "none" { "" } else { answers };
-    let released = answer(engine, token, call, 200, &[], &response(kind, answers));
+    let released = answer(engine, token, call, 200, &[], &records::answers(kind, answers));
     assert!(!released.body.contains("secret"), "{}", released.body);
     if released.status != 200 {
         return released.status.to_string();
@@ -129,7 +105,7 @@ fn given(body: &str) -> Answered {
 fn of_a_failure_nothing_that_the_upstream_says_is_told() {
     // Nothing is known of the answers of `admin/{name}`, so what comes with a success is passed on.
     let call = "POST / batch: GET admin/x ; GET admin/y";
-    let body = response("batch", "OBS-ME ; 500 OBS-OTHER");
+    let body = records::answers("batch", "OBS-ME ; 500 OBS-OTHER");
     let released = answer(&ehr_engine(""), "role:admin patient:-", call, 200, &[], &body);
     assert_eq!(words(&released), "200 OBS-ME ; 500");
     assert!(!released.body.contains("OBS-OTHER") && !released.body.contains("outcome"), "{}", released.body);
@@ -140,13 +116,13 @@ fn d34_an_answer_with_another_number_of_entries_is_502() {
     for (answers, status) in
         [("OBS-ME ; OBS-LAB", 200), ("OBS-ME", 502), ("", 502), ("OBS-ME ; OBS-LAB ; OBS-LAB", 502)]
     {
-        assert_eq!(given(&response("batch", answers)).status, status, "{answers}");
+        assert_eq!(given(&records::answers("batch", answers)).status, status, "{answers}");
     }
 }
 
 #[test]
 fn d34_an_answer_that_two_readers_read_differently_is_502() {
-    let body = response("batch", "OBS-ME ; OBS-LAB");
+    let body = records::answers("batch", "OBS-ME ; OBS-LAB");
     for (from, to) in [
         ("\"batch-response\"", "\"transaction-response\""),
         ("\"batch-response\"", "\"searchset\""),
@@ -180,10 +156,10 @@ fn an_upstreams_refusal_of_the_whole_keeps_its_status_and_loses_its_words() {
 
 #[test]
 fn a_hidden_and_a_missing_instance_are_the_same_entry() {
-    let hidden = given(&response("batch", "OBS-ME ; OBS-OTHER"));
+    let hidden = given(&records::answers("batch", "OBS-ME ; OBS-OTHER"));
     assert_eq!(words(&hidden), "200 OBS-ME ; 403 ; 404");
     assert_eq!(hidden.body.matches(r#""outcome":{"resourceType":"OperationOutcome","#).count(), 2);
-    assert_eq!(hidden.body, given(&response("batch", "OBS-ME ; 404")).body);
+    assert_eq!(hidden.body, given(&records::answers("batch", "OBS-ME ; 404")).body);
     assert_eq!((hidden.released, hidden.dropped), (1, 1));
     let shown = ehr_engine("hide_existence=false");
     assert_eq!(got(&shown, "patient/*.rs", READS, "OBS-ME ; OBS-OTHER"), "200 OBS-ME ; 403 ; 403");
@@ -199,8 +175,14 @@ fn legacy_400_counts_for_entries_too() {
 #[test]
 fn an_entry_keeps_tag_and_time_of_a_covered_instance_and_a_place_on_the_services_base() {
     let call = "POST / batch: GET Observation/OBS-ME ; POST Observation @OBS-NEW ; GET Observation/OBS-LAB";
-    let released =
-        answer(&ehr_engine(""), "patient/*.crs", call, 200, &[], &response("batch", "OBS-ME ; 201 OBS-ME ; OBS-OTHER"));
+    let released = answer(
+        &ehr_engine(""),
+        "patient/*.crs",
+        call,
+        200,
+        &[],
+        &records::answers("batch", "OBS-ME ; 201 OBS-ME ; OBS-OTHER"),
+    );
     let value = released.json();
     let of = |index: usize| value["entry"][index]["response"].clone();
     assert_eq!(
@@ -217,7 +199,7 @@ fn an_entry_keeps_tag_and_time_of_a_covered_instance_and_a_place_on_the_services
 fn a_location_on_another_server_or_of_another_type_is_not_told() {
     let call = "POST / batch: POST Observation @OBS-NEW";
     for location in ["https://evil.example/Observation/1", "/r4/Observation/1", "Patient/OTHER", "../Observation/1"] {
-        let body = response("batch", "201").replace("Observation/NEW/_history/1", location);
+        let body = records::answers("batch", "201").replace("Observation/NEW/_history/1", location);
         let released = answer(&ehr_engine(""), "patient/*.crs", call, 200, &[], &body);
         assert_eq!(words(&released), "201");
         assert!(!released.body.contains("location"), "{location}");
@@ -227,7 +209,7 @@ fn a_location_on_another_server_or_of_another_type_is_not_told() {
 #[test]
 fn a_page_of_a_search_in_a_batch_has_no_link_to_another() {
     let call = "POST / batch: GET Observation?code=x";
-    let released = answer(&ehr_engine(""), "patient/*.rs", call, 200, &[], &response("batch", "[OBS-ME]"));
+    let released = answer(&ehr_engine(""), "patient/*.rs", call, 200, &[], &records::answers("batch", "[OBS-ME]"));
     let links = &released.json()["entry"][0]["resource"]["link"];
     assert_eq!(links.as_array().map(Vec::len), Some(1));
     assert_eq!(links[0]["url"], "https://gw.example/fhir/Observation?code=x&patient=Patient/ME");
@@ -236,7 +218,8 @@ fn a_page_of_a_search_in_a_batch_has_no_link_to_another() {
 #[test]
 fn b_21_elements_asked_for_only_to_decide_are_taken_out_of_entries_too() {
     let call = "POST / batch: GET Observation?patient=ME&_elements=code ; GET Observation/OBS-ME?_elements=code";
-    let released = answer(&ehr_engine(""), "patient/*.rs", call, 200, &[], &response("batch", "[OBS-ME] ; OBS-ME"));
+    let released =
+        answer(&ehr_engine(""), "patient/*.rs", call, 200, &[], &records::answers("batch", "[OBS-ME] ; OBS-ME"));
     let value = released.json();
     for resource in [&value["entry"][0]["resource"]["entry"][0]["resource"], &value["entry"][1]["resource"]] {
         assert_eq!(resource["code"]["text"], "weight");

@@ -119,18 +119,7 @@ fn given(engine: &Engine, records: &[Record], who: &Who, asked: &Asked) -> Drive
 fn asked_with<T>(who: &Who, asked: &Asked, run: impl FnOnce(&Request<'_>, &Grants) -> T, engine: &Engine) -> T {
     let (call, credentials) = (asked.call(), who.credentials());
     let headers = call.borrowed();
-    let request = Request {
-        method: &call.method,
-        target: &call.target,
-        headers: &headers,
-        body: &call.body,
-        caller: credentials.caller(),
-        capabilities: Capabilities::ALL,
-        stale: false,
-        now: 100,
-        stored: &[],
-        upstream_base: ehr::UPSTREAM,
-    };
+    let request = Request { now: 100, ..call.asked_by(&headers, credentials.caller()) };
     let grants = Grants::new(engine, &request.caller);
     run(&request, &grants)
 }

@@ -51,25 +51,15 @@ impl Who {
             tags.entry(key.clone()).or_default().push(value.clone());
         }
         let claims = Claims {
-            iss: ehr::ISSUER.to_owned(),
-            sub: "caller".to_owned(),
-            aud: ehr::BASE.to_owned(),
-            exp: 2,
-            nbf: 0,
-            iat: 0,
-            jti: "1".to_owned(),
             kind: self.kind,
             account_id: (self.account != "-").then(|| ehr::account(self.account)),
-            client_id: None,
-            key_id: None,
-            role_session_id: None,
             scope: (!self.scopes.is_empty()).then(|| self.scopes.join(" ")),
             role_ids: self.roles.clone(),
             patient: self.patient.clone(),
             fhir_user: self.is_person.then(|| "Practitioner/P1".to_owned()),
-            act: None,
             tags,
             clearance: self.clearance.clone(),
+            ..testkit::token::claims()
         };
         let issuer = Issuer { trusted_for_roles: self.is_trusted, ..ehr::issuer() };
         Credentials { claims: Some((claims, issuer)), basic, refused: None }
@@ -205,23 +195,7 @@ pub(crate) fn caller(kinds: Vec<&'static str>, known: Vec<RoleId>, basic: bool) 
     let any = vec(prop_oneof![12 => scope(kinds), 2 => word()], 0..4);
     let scopes = prop_oneof![12 => wide, 1 => any];
     // Scopes or roles: beside scopes roles only bound.
-    let sources = select(vec![
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (true, false),
-        (false, true),
-        (false, true),
-        (true, true),
-    ]);
+    let sources = prop_oneof![12 => Just((true, false)), 2 => Just((false, true)), 1 => Just((true, true))];
     let accounts = prop_oneof![30 => Just("owner"), 1 => select(vec!["partner", "partner", "lab", "writer", "searcher", "stranger", "-"])];
     let kind =
         select(vec![TokenKind::Key, TokenKind::Key, TokenKind::User, TokenKind::AssumedRole, TokenKind::Foreign]);

@@ -10,58 +10,6 @@ use testkit::{ehr, records};
 /// What no caller who is bound to ME may see. Base64 of whole bytes, so that it can be the data of a Binary too.
 pub(crate) const CANARY: &str = "xCanaryOther";
 
-/// The fixture's records that are ME's: one of the compartment's parameters is a literal reference to Patient/ME.
-const OWN: &[&str] = &[
-    "A-ME",
-    "BIN-ME",
-    "C-ME",
-    "C-R",
-    "COV-ME",
-    "DEV-ME",
-    "DOC-ME",
-    "DR-ME",
-    "E-ME",
-    "G-ME",
-    "LIST-ME",
-    "ME",
-    "OBS-BAD-TAG",
-    "OBS-BY-OTHER",
-    "OBS-DATA-LABEL",
-    "OBS-DATA-TAG",
-    "OBS-DEPT",
-    "OBS-DEPT-ONC",
-    "OBS-DEPT-TEAM",
-    "OBS-DEPT-TWO",
-    "OBS-ELEMENTS",
-    "OBS-ID1",
-    "OBS-L",
-    "OBS-L-R",
-    "OBS-LAB",
-    "OBS-ME",
-    "OBS-MIXED",
-    "OBS-N",
-    "OBS-NO-CODE-LABEL",
-    "OBS-OUT",
-    "OBS-OUT-ALL",
-    "OBS-OWN-BASE",
-    "OBS-PARTNER",
-    "OBS-R",
-    "OBS-R-STU3",
-    "OBS-REG",
-    "OBS-REG-TWO",
-    "OBS-SOCIAL",
-    "OBS-TEAM-ONC",
-    "OBS-TEAM-RED",
-    "OBS-UP-BASE",
-    "OBS-V",
-    "OBS-VER",
-    "OBS-WILD-TAG",
-    "OBS-X-LABEL",
-    "PROV-ME",
-    "T-ME",
-];
-/// Nobody's: shared types, a Device without a patient, and the Binary that a document of ME names.
-const SHARED: &[&str] = &["BIN-NOBODY", "DEV-SHARED", "ORG1", "ORG2", "P1"];
 /// The types of which all generated records are nobody's.
 const SHARED_TYPES: &[&str] = &["Location", "Medication", "Organization", "Practitioner", "PractitionerRole"];
 
@@ -113,7 +61,7 @@ impl World {
 /// A record of the fixture.
 fn fixture(name: &str, id: &str) -> Known {
     let text = records::text(name);
-    let foreign = !OWN.contains(&id) && !SHARED.contains(&id);
+    let foreign = !records::OWN.contains(&id) && !records::SHARED.contains(&id);
     // Of this one the text is the point: a member stands in it twice.
     if name == "OBS-DUPLICATE" {
         let text = text.replacen('{', &format!(r#"{{"note":[{{"text":"{CANARY}"}}],"#), 1);
