@@ -13,7 +13,7 @@ use crate::Engine;
 use crate::admit::{Named, Party};
 use crate::json::{Kind, Value};
 use crate::normalise::{alternatives, unescape};
-use crate::reference::{Names, Reference, names};
+use crate::reference::{self, Names, Reference, names};
 use crate::rules::Rule;
 
 /// The tag of a resource that holds a part of what is stored (R4 resource.html, "meta").
@@ -221,15 +221,8 @@ pub(crate) fn each_reference<'d>(value: Value<'d>, visit: &mut dyn FnMut(Value<'
 fn targets_covered(resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     let Some(targets) = resource.get("target") else { return false };
     let covered = |element: Value<'_>| {
-        let Some(text) = element.text("reference") else { return false };
-        let reference = Reference::read(&text, eyes.bases);
-        let kept = match reference {
-            Reference::Local { resource_type, id, .. } => {
-                eyes.kept.binary_search(&format!("{resource_type}/{id}")).is_ok()
-            }
-            _ => false,
-        };
-        kept || reference.is_patient(patient)
+        let Some(target) = reference::instance(element, eyes.bases) else { return false };
+        target.strip_prefix("Patient/") == Some(patient) || eyes.kept.binary_search(&target).is_ok()
     };
     targets.elements().next().is_some() && targets.elements().all(covered)
 }
@@ -319,9 +312,7 @@ fn has_reference(
 ) -> bool {
     let Some(text) = element.text("reference") else { return false };
     let Reference::Local { resource_type, id, .. } = Reference::read(&text, eyes.bases) else { return false };
-    if only.is_some_and(|only| only != resource_type)
-        || element.text("type").is_some_and(|declared| declared != resource_type)
-    {
+    if only.is_some_and(|only| only != resource_type) || reference::is_at_odds(element, resource_type) {
         return false;
     }
     let value = unescape(value);

@@ -52,7 +52,7 @@ pub(crate) struct Judged<'a> {
     pub(crate) prefix: &'a str,
     /// A reason beside the permit.
     pub(crate) note: Option<Reason>,
-    /// The method, as it was decided.
+    /// The method that access tags are asked with.
     pub(crate) method: Method,
     /// Every parameter of the request.
     pub(crate) parameters: &'a [Parameter<'a>],
@@ -286,7 +286,7 @@ pub(crate) fn judge_call<'a>(
         upstream,
         prefix: target.prefix,
         note: None,
-        method: operation.method,
+        method: call.asked_as(operation.method),
         parameters: call.parameters,
         form: call.form,
     };
@@ -337,7 +337,12 @@ impl<'a> Scene<'_, 'a> {
         }
         trace.phase = Phase::Tags;
         let asked = body.map_or(Asked::Query(self.call.parameters), Asked::Body);
-        let party = Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
+        let party = Party {
+            engine: self.engine,
+            grants: self.grants,
+            method: self.call.asked_as(self.operation.method),
+            asked,
+        };
         let named = self.target.resource_type.map(|resource_type| Named { resource_type, id: self.target.id });
         let mut left = self.arena.list_of(permitting.len());
         let mut refused = None;

@@ -80,6 +80,11 @@ impl<'a> Call<'a> {
         Some((*index, engine.operation(*index)?))
     }
 
+    /// The method that access tags are asked with: a search is a `GET`, whichever way it comes (D22).
+    pub(crate) const fn asked_as(&self, method: Method) -> Method {
+        if self.form { Method::Get } else { method }
+    }
+
     /// The segments below the base, none of them for a path outside.
     pub(crate) fn segments(&self) -> &'a [&'a str] {
         self.path.unwrap_or_default()

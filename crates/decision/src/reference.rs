@@ -94,29 +94,41 @@ impl Names<'_> {
 
 /// Reads an element of type Reference.
 pub(crate) fn names<'d>(element: Value<'d>, bases: &[&str]) -> Names<'d> {
-    let declared = element.text("type");
-    let declared = declared.as_deref();
     let Some(reference) = element.text("reference") else {
         // Only its own `type` tells that it is no Patient; a `reference` that is not a text tells nothing.
         let bare = element.is_object() && element.get("reference").is_none();
-        return match declared {
-            Some(declared) if bare && !declared.eq_ignore_ascii_case("Patient") && TypeName::accepts(declared) => {
+        return match element.text("type") {
+            Some(declared) if bare && !declared.eq_ignore_ascii_case("Patient") && TypeName::accepts(&declared) => {
                 Names::Other
             }
             _ => Names::Unknown,
         };
     };
     match &reference {
-        Cow::Borrowed(text) => said(text, declared, bases),
-        Cow::Owned(text) => said(text, declared, bases).into_owned(),
+        Cow::Borrowed(text) => said(text, element, bases),
+        Cow::Owned(text) => said(text, element, bases).into_owned(),
     }
 }
 
-fn said<'a>(text: &'a str, declared: Option<&str>, bases: &[&str]) -> Names<'a> {
-    match Reference::read(text, bases) {
-        Reference::Local { resource_type, .. } if declared.is_some_and(|declared| declared != resource_type) => {
-            Names::Unknown
+/// The resource of this server that an element of type Reference names, as `Type/id`; none where it names none, or is at
+/// odds with its own `type`.
+pub(crate) fn instance(element: Value<'_>, bases: &[&str]) -> Option<String> {
+    match Reference::read(&element.text("reference")?, bases) {
+        Reference::Local { resource_type, id, .. } if !is_at_odds(element, resource_type) => {
+            Some(format!("{resource_type}/{id}"))
         }
+        _ => None,
+    }
+}
+
+/// Whether an element that refers to this type declares another one.
+pub(crate) fn is_at_odds(element: Value<'_>, resource_type: &str) -> bool {
+    element.get("type").is_some_and(|declared| !declared.is_text(resource_type))
+}
+
+fn said<'a>(text: &'a str, element: Value<'_>, bases: &[&str]) -> Names<'a> {
+    match Reference::read(text, bases) {
+        Reference::Local { resource_type, .. } if is_at_odds(element, resource_type) => Names::Unknown,
         Reference::Local { resource_type: "Patient", id, .. } => Names::Patient(id.into()),
         // An upstream that reads types without their case would find a Patient there.
         Reference::Local { resource_type, .. } if resource_type.eq_ignore_ascii_case("Patient") => Names::Unknown,
@@ -164,6 +176,7 @@ mod tests {
             (r#"{"reference":"Patient/ME"}"#, Names::Patient("ME".into())),
             (r#"{"reference":"Patient/ME","type":"Patient"}"#, Names::Patient("ME".into())),
             (r#"{"reference":"Patient/ME","type":"Group"}"#, Names::Unknown),
+            (r#"{"reference":"Patient/ME","type":["Patient"]}"#, Names::Unknown),
             (r#"{"reference":"Practitioner/1"}"#, Names::Other),
             (r#"{"reference":"PATIENT/OTHER"}"#, Names::Unknown),
             (r#"{"type":"patient","identifier":{"value":"1"}}"#, Names::Unknown),

@@ -122,9 +122,15 @@ enum Set {
 
 impl Operations {
     fn new(engine: &Engine, set: Set) -> Self {
+        Self::among(engine, set, |_| true)
+    }
+
+    /// Of the set's operations only some count as letters.
+    fn among(engine: &Engine, set: Set, counts: impl Fn(u32) -> bool) -> Self {
         let mut operations = Self { set, on: Vec::new(), everywhere: Letters::NONE };
         let mut on: BTreeMap<Place, Letters> = BTreeMap::new();
-        for given in set.list(engine).iter().filter_map(|index| engine.given(*index)) {
+        let counted = set.list(engine).iter().copied().filter(|index| counts(*index));
+        for given in counted.filter_map(|index| engine.given(index)) {
             match given.on {
                 On::Nothing => {}
                 On::Every => operations.everywhere = operations.everywhere | given.letters,
@@ -308,6 +314,11 @@ impl Rule {
 
     /// Whether it gives this operation: these letters on this type, or the operation itself.
     pub(crate) fn gives_operation(&self, engine: &Engine, index: u32, place: Option<Place>, letters: Letters) -> bool {
+        // A create on a condition searches too, and its operation does not say so (D18).
+        let searches = letters.contains(Letters::CREATE | Letters::SEARCH);
+        let may_search =
+            |operations: &Operations| place.is_some_and(|place| operations.letters(place).contains(Letters::SEARCH));
+        let has = |operations: &Operations| operations.contains(engine, index) && (!searches || may_search(operations));
         let own = match &self.gives {
             Gives::Letters(types, own) => {
                 let writes = Letters::CREATE | Letters::UPDATE | Letters::DELETE;
@@ -320,16 +331,11 @@ impl Rule {
                 };
                 reaches && !letters.is_empty() && own.contains(letters)
             }
-            Gives::Operations(operations) => {
-                // A create on a condition searches too, and its operation does not say so (D18).
-                let searches = letters.contains(Letters::CREATE | Letters::SEARCH);
-                let may = !searches || place.is_some_and(|place| operations.letters(place).contains(Letters::SEARCH));
-                may && operations.contains(engine, index) && !secures_by_template(engine, index, place)
-            }
+            Gives::Operations(operations) => has(operations) && !secures_by_template(engine, index, place),
             Gives::EveryGet => engine.operation(index).is_some_and(is_plain_get),
             Gives::Access(access) => engine.operation(index).is_some_and(|operation| access.allows(operation)),
         };
-        own && self.is_within(engine, index)
+        own && self.within.iter().all(has)
     }
 }
 

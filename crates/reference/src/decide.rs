@@ -222,7 +222,13 @@ impl Interpreter {
         } else {
             self.covers(scene, rule, &current.value, Letters::READ, &sight)
         };
-        if cover == Cover::Yes { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
+        // D9: nothing is looked up beside what is stored; a target that is the context needs no look.
+        let of_context = |(kind, id): (String, String)| kind == "Patient" && Some(id) == scene.principal.patient;
+        let by_targets = || {
+            let targets = Self::targets_of(&current.value, &sight.bases);
+            cover == Cover::ByTargets && targets.is_some_and(|targets| targets.into_iter().all(of_context))
+        };
+        if cover == Cover::Yes || by_targets() { Ok(()) } else { Err(self.uncovered(Phase::Response)) }
     }
 
     /// D10: the instance of a chart is covered with `r`, by whatever rule of the token.

@@ -72,7 +72,7 @@ impl Interpreter {
 
     /// Whether an access tag stands in for the match.
     fn has_access_tag(&self, scene: &Scene<'_>, type_name: &str, id: Option<&str>) -> bool {
-        let method = Method::parse(&scene.call.method);
+        let method = if scene.call.form.is_some() { Some(Method::Get) } else { Method::parse(&scene.call.method) };
         self.service.access_tags.iter().any(|one| {
             let account_ok = match &one.accounts {
                 None => true,

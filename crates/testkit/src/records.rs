@@ -57,6 +57,7 @@ pub const OWN: &[&str] = &[
     "OBS-VER",
     "OBS-WILD-TAG",
     "OBS-X-LABEL",
+    "PROV-CONTEXT",
     "PROV-ME",
     "T-ME",
 ];

@@ -15,7 +15,7 @@ use crate::denial::Denial;
 use crate::engine::Place;
 use crate::json::{Document, Value};
 use crate::query;
-use crate::reference::Reference;
+use crate::reference;
 use crate::rules::{Asked, Rule, fitting};
 use crate::stored::{self, Current};
 use crate::upstream::{self, Sends};
@@ -173,7 +173,12 @@ impl<'a> Scene<'_, 'a> {
 
     /// How the references of what is stored count; `asked` is what `$request` reads.
     pub(super) fn eyes_on_stored<'e>(&'e self, asked: condition::Asked<'e>) -> Eyes<'e> {
-        let party = Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked };
+        let party = Party {
+            engine: self.engine,
+            grants: self.grants,
+            method: self.call.asked_as(self.operation.method),
+            asked,
+        };
         Eyes { bases: &self.bases, patient: self.grants.patient.as_deref(), party, kept: &[], partial: false }
     }
 
@@ -212,12 +217,9 @@ impl<'a> Scene<'_, 'a> {
         let Some(document) = document else { return Err(no_rule.into()) };
         let resource = document.root();
         let mut refers = false;
-        let mut look = |element: Value<'_>| {
-            let Some(text) = element.text("reference") else { return };
-            if let Reference::Local { resource_type, id: named, .. } = Reference::read(&text, &self.bases) {
-                refers |= resource_type == name && named == id;
-            }
-        };
+        let wanted = format!("{name}/{id}");
+        let mut look =
+            |element: Value<'_>| refers |= reference::instance(element, &self.bases).as_ref() == Some(&wanted);
         for path in REFERRING {
             let path: Vec<Box<str>> = path.iter().map(|name| (*name).into()).collect();
             cover::each_at(resource, &path, &mut look);

@@ -83,7 +83,7 @@ impl<'a> Scene<'_, 'a> {
 
     /// Who writes; `asked` is what `$request` reads.
     fn writer<'w>(&'w self, asked: condition::Asked<'w>) -> Party<'w> {
-        Party { engine: self.engine, grants: self.grants, method: self.operation.method, asked }
+        Party { engine: self.engine, grants: self.grants, method: self.call.asked_as(self.operation.method), asked }
     }
 
     /// What the write would store, for rules to be asked about.

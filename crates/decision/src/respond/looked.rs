@@ -9,7 +9,7 @@ use super::Check;
 use crate::arena::Arena;
 use crate::cover::{is_instance, is_own};
 use crate::json::{Document, Value};
-use crate::reference::Reference;
+use crate::reference;
 use crate::stored;
 use crate::upstream::encode;
 
@@ -100,12 +100,11 @@ impl Check<'_, '_> {
         let own = self.judged.grants.patient.as_deref()?;
         let reads =
             |name: &str| self.judged.grants.list.iter().any(|rule| rule.gives(self.engine, name, Letters::READ));
-        let named = |element: Value<'_>| match Reference::read(&element.text("reference")?, &self.bases) {
-            Reference::Local { resource_type: "Patient", id, .. } => (id == own).then(|| format!("Patient/{id}")),
-            Reference::Local { resource_type, id, .. } if resource_type != PROVENANCE && reads(resource_type) => {
-                Some(format!("{resource_type}/{id}"))
-            }
-            _ => None,
+        let named = |element: Value<'_>| {
+            let target = reference::instance(element, &self.bases)?;
+            let (name, id) = target.split_once('/')?;
+            let may_count = if name == "Patient" { id == own } else { name != PROVENANCE && reads(name) };
+            may_count.then_some(target)
         };
         resource.get("target")?.elements().map(named).collect()
     }

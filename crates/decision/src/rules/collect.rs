@@ -158,7 +158,7 @@ fn own(engine: &Engine, claims: &Claims, trusted: bool) -> Vec<Own> {
     let known = || claims.role_ids.iter().filter(|_| trusted).filter_map(|id| engine.role_index(*id));
     if smart && trusted && !claims.role_ids.is_empty() {
         let bounds: Vec<Operations> = known().map(|role| Operations::new(engine, Set::Role(role))).collect();
-        own = own.into_iter().flat_map(|one| bound_user(one, &bounds)).take(MAX_RULES).collect();
+        own = own.into_iter().flat_map(|one| bound_user(engine, one, &bounds)).take(MAX_RULES).collect();
     } else if !smart {
         own.extend(known().map(|role| Own { rule: of_role(engine, role), scope: None }));
         let default = engine.settings().default_user_role == DefaultUserRole::GetAll;
@@ -220,17 +220,30 @@ fn of_extension(engine: &Engine, name: &str) -> Option<Own> {
 }
 
 /// Beside SMART scopes roles add nothing: they bound what `user/` gives, one role at a time.
-fn bound_user(own: Own, bounds: &[Operations]) -> Vec<Own> {
+fn bound_user(engine: &Engine, own: Own, bounds: &[Operations]) -> Vec<Own> {
     if own.rule.context != Some(Context::User) {
         return vec![own];
     }
-    let bounded = |bound: &Operations| Own { rule: within(&own.rule, bound.clone()), scope: own.scope.clone() };
+    let bounded = |bound: &Operations| Own { rule: within(engine, &own.rule, bound.clone()), scope: own.scope.clone() };
     bounds.iter().map(bounded).collect()
 }
 
-fn within(rule: &Rule, operations: Operations) -> Rule {
+/// A rule where it counts in these operations only: what two sets of operations give are the letters of those in both.
+fn within(engine: &Engine, rule: &Rule, operations: Operations) -> Rule {
     let mut narrower = rule.clone();
-    narrower.within.push(operations);
+    let within = match &mut narrower.gives {
+        Gives::Operations(own) => {
+            let is_in_all = |index| rule.within.iter().chain([&operations]).all(|bound| bound.contains(engine, index));
+            *own = Operations::among(engine, own.set, is_in_all);
+            operations
+        }
+        Gives::EveryGet => {
+            let is_get = |index| engine.operation(index).is_some_and(super::is_plain_get);
+            Operations::among(engine, operations.set, is_get)
+        }
+        Gives::Letters(..) | Gives::Access(_) => operations,
+    };
+    narrower.within.push(within);
     narrower
 }
 
@@ -269,7 +282,7 @@ fn under(engine: &Engine, own: Own, ceiling: &Ceiling<'_>, all: &mut Grants) {
     if let Some(scope) = &scope {
         scopes.iter().filter_map(|limit| intersect(engine, &rule, scope, limit)).for_each(&mut add);
     }
-    roles.iter().map(|role| within(&rule, Operations::new(engine, Set::Role(*role)))).for_each(add);
+    roles.iter().map(|role| within(engine, &rule, Operations::new(engine, Set::Role(*role)))).for_each(add);
 }
 
 /// What both a scope and one scope of a ceiling give; the stricter of two contexts counts, where one narrows the other.

@@ -39,6 +39,8 @@ const ROLES: &[(&str, &[&str])] = &[
     ("team", &["GET:/Observation", "GET:/Observation/{id}", "GET:/accounts/{id}"]),
     ("final-only", &["GET:/Observation", "POST:/Observation/_search", "POST:/Observation"]),
     ("not-drafts", &["POST:/Observation"]),
+    ("observation-conditional", &["GET:/Observation", "POST:/Observation"]),
+    ("any-reader", &["GET:/{type}", "GET:/{type}/{id}"]),
     (
         "observation-editor",
         &[
