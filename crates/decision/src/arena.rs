@@ -74,6 +74,10 @@ impl Arena {
         self.0.alloc_slice_copy(list)
     }
 
+    pub(crate) fn one<T>(&self, value: T) -> &T {
+        self.0.alloc(value)
+    }
+
     /// The same text, in the arena if it is not borrowed already.
     pub(crate) fn cow<'a>(&'a self, text: Cow<'a, str>) -> &'a str {
         match text {

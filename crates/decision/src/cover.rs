@@ -240,7 +240,7 @@ fn matches(parameter: &SearchParameter, value: &str, resource: &Value<'_>, eyes:
     match parameter.kind {
         K::Token => {
             let token = Token::read(value);
-            any(&|element, _| token.is_in(element))
+            token.is_some_and(|token| any(&|element, _| token.is_in(element)))
         }
         K::Uri => {
             let uri = unescape(value);
@@ -258,10 +258,12 @@ struct Token<'v> {
 }
 
 impl<'v> Token<'v> {
-    fn read(value: &'v str) -> Self {
+    /// None for what is no token, as it has more than two parts.
+    fn read(value: &'v str) -> Option<Self> {
         match split_bar(value) {
-            Some((system, code)) => Self { system: Some(unescape(system)), code: unescape(code) },
-            None => Self { system: None, code: unescape(value) },
+            Some((_, code)) if split_bar(code).is_some() => None,
+            Some((system, code)) => Some(Self { system: Some(unescape(system)), code: unescape(code) }),
+            None => Some(Self { system: None, code: unescape(value) }),
         }
     }
 

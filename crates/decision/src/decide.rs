@@ -27,8 +27,8 @@ pub fn decide<'a>(engine: &'a Engine, request: &Request<'a>, grants: &'a Grants,
     }
     let mut trace = Trace::new(arena);
     match judge(engine, request, grants, arena, &mut trace) {
-        Ok(mut judged) => match action(&mut judged) {
-            Some(action) => permit(&judged, action, trace, arena),
+        Ok(ref mut judged) => match action(judged) {
+            Some(action) => permit(judged, action, trace, arena),
             None => deny(Denial::new(Phase::Query, Reason::Internal), trace),
         },
         Err(halt) => stop(halt, request, trace),

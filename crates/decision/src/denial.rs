@@ -19,6 +19,7 @@ impl Denial {
     /// Cold, so that the code of denials stands apart from that of permits: all of a decision has to fit into the
     /// processor's memory of instructions, and denials are most of its text. One that is made in any case is a constant.
     #[cold]
+    #[inline(never)]
     pub(crate) const fn new(phase: Phase, reason: Reason) -> Self {
         Self { phase, status: status(reason), reason, step: 0 }
     }

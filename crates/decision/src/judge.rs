@@ -212,7 +212,7 @@ pub(crate) fn judge<'a>(
     arena: &'a Arena,
     trace: &mut Trace<'a>,
 ) -> Result<Judged<'a>, Halt> {
-    let call = normalise::read(engine, request, arena)?;
+    let call = &normalise::read(engine, request, arena)?;
     trace.phase = Phase::Token;
     let method = call.method.unwrap_or(Method::Get);
     let open = |plan, upstream, note| Judged {
@@ -226,11 +226,11 @@ pub(crate) fn judge<'a>(
         parameters: call.parameters,
         form: call.form,
     };
-    match token::enter(engine, request, &call, grants)? {
+    match token::enter(engine, request, call, grants)? {
         Entry::Local => Ok(open(Plan::Local, None, None)),
         entry @ (Entry::Public | Entry::Excluded | Entry::Development) => {
-            let query = query::open(engine, &call, entry == Entry::Public, arena, trace)?;
-            let upstream = upstream::plainly(engine, request, &call, None, query, arena, trace);
+            let query = query::open(engine, call, entry == Entry::Public, arena, trace)?;
+            let upstream = upstream::plainly(engine, request, call, None, query, arena, trace);
             let note = (entry == Entry::Development).then_some(Reason::DevMode);
             let judged = open(Plan::Unchecked, Some(upstream), note);
             can_be_carried_out(engine, request, &judged, trace)?;
@@ -238,7 +238,7 @@ pub(crate) fn judge<'a>(
         }
         Entry::Caller => {
             trace.phase = Phase::Operation;
-            judge_call(engine, request, &call, grants, arena, trace)
+            judge_call(engine, request, call, grants, arena, trace)
         }
     }
 }

@@ -154,6 +154,17 @@ impl<'a> Scene<'a> {
         self.places.iter().any(|place| self.engine.kind(*place).is_some_and(|kind| such(kind.standing)))
     }
 
+    /// The names of the types that are searched.
+    fn names(&self) -> &'a [&'a str] {
+        let name = |facts: &'a TypeFacts| facts.name.as_str();
+        if !self.is_several() {
+            return self.arena.copied(&[name(self.facts)]);
+        }
+        let mut names = self.arena.list_of(self.places.len());
+        names.extend(self.places.iter().filter_map(|place| self.engine.facts_at(*place)).map(name));
+        names.into_bump_slice()
+    }
+
     /// Whether every type searched has that standing.
     pub(crate) fn is_all(&self, standing: Standing) -> bool {
         self.places.iter().all(|place| self.engine.kind(*place).is_some_and(|kind| kind.standing == standing))
@@ -230,7 +241,7 @@ pub(crate) fn shape_only<'a>(
         return Err(class::refused());
     }
     note_labels(engine, trace);
-    let added = shape.need(engine, grants, places, trace);
+    let added = shape.need(engine, grants, places.iter().copied(), trace);
     Ok(Shaped { query: shape.query(arena), added, partial: shape.is_partial() })
 }
 
@@ -290,7 +301,7 @@ pub(crate) fn history<'a>(
         return Err(class::refused());
     }
     note_labels(engine, trace);
-    let added = shape.need(engine, grants, places, trace);
+    let added = shape.need(engine, grants, places.iter().copied(), trace);
     shape.pairs(|pair| kept.push(pair));
     Ok(Shaped { query: encode(&kept, arena), added, partial: shape.is_partial() })
 }
@@ -320,10 +331,8 @@ pub(crate) fn search<'a>(
         return Err(class::refused());
     }
     let kept = includes.decide(scene, trace)?;
-    let mut involved = arena.list_of(places.len() + kept.included.len() + kept.reverse.len());
-    involved.extend_from_slice(places);
-    involved.extend(kept.included.iter().chain(&kept.reverse).filter_map(|name| engine.place(name)));
-    let added = shape.need(engine, grants, &involved, trace);
+    let brought = kept.included.iter().chain(&kept.reverse).filter_map(|name| engine.place(name));
+    let added = shape.need(engine, grants, places.iter().copied().chain(brought), trace);
 
     let room = call.parameters.iter().map(|one| one.name.len() + one.value.len() + 2).sum::<usize>();
     let mut query = Query::new(room + ROOM_TO_NARROW, arena);
@@ -340,8 +349,6 @@ pub(crate) fn search<'a>(
     }
     note_labels(engine, trace);
     let query = query.finish();
-    let mut types = arena.list_of(places.len());
-    types.extend(places.iter().filter_map(|place| engine.facts_at(*place)).map(|facts| facts.name.as_str()));
     let texts = |names: &[String]| {
         let mut list = arena.list_of(names.len());
         list.extend(names.iter().map(|name| arena.text(name)));
@@ -349,7 +356,7 @@ pub(crate) fn search<'a>(
         texts
     };
     let search = Search {
-        types: types.into_bump_slice(),
+        types: scene.names(),
         inexact: narrowed.inexact,
         added,
         partial: shape.is_partial(),

@@ -65,7 +65,9 @@ fn reference(found: &Value, parameter: &Parameter, only: Option<&str>, wanted: &
         return false;
     }
     match crate::membership::literal(wanted, bases) {
-        Named::Instance(wanted_name, wanted_id) => name == wanted_name && id == wanted_id,
-        _ => wanted == id && (parameter.targets.is_empty() || parameter.targets.contains(&name)),
+        Named::Instance(wanted_name, wanted_id) => {
+            !wanted.contains("/_history/") && name == wanted_name && id == wanted_id
+        }
+        _ => wanted == id && parameter.targets.iter().eq([&name]),
     }
 }

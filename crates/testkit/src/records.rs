@@ -62,7 +62,7 @@ pub const OWN: &[&str] = &[
     "T-ME",
 ];
 /// Nobody's: shared types, a Device without a patient, and the Binary that a document of ME names.
-pub const SHARED: &[&str] = &["BIN-NOBODY", "DEV-SHARED", "ORG1", "ORG2", "P1"];
+pub const SHARED: &[&str] = &["BIN-NOBODY", "DEV-SHARED", "ORG1", "ORG2", "P1", "VS1"];
 
 /// The names of all records, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -89,6 +89,7 @@ fn all<'a>(headers: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u
 
 /// The media type to ask the upstream for: the first kind of JSON that the client names. None when it takes nothing that
 /// can be checked, or names a version without tables anywhere.
+#[inline(never)]
 fn accept(headers: &[Header<'_>]) -> Option<&'static str> {
     let (mut named, mut any, mut asked) = (None, false, false);
     let ranges =
@@ -115,6 +116,7 @@ fn is_json_format(parameter: &Parameter<'_>) -> bool {
     media.known_version() && named.iter().any(|name| media.is(name))
 }
 
+#[inline(never)]
 fn prefer(headers: &[Header<'_>]) -> Prefer {
     let values = all(headers, "prefer").filter_map(|value| std::str::from_utf8(value).ok());
     let mut prefer = Prefer::default();

@@ -93,6 +93,7 @@ pub(crate) fn malformed() -> Denial {
 }
 
 /// Decodes once; what still looks encoded afterwards, or was not an escape to begin with, is refused.
+#[inline(never)]
 fn decode<'a>(raw: &'a str, kinds: Kinds, arena: &'a Arena) -> Result<(&'a str, Kinds), Denial> {
     if kinds.any(Kinds::FOREIGN) {
         return Err(malformed());

@@ -64,6 +64,7 @@ impl Kept {
 
 impl Includes {
     /// Reads one include.
+    #[inline(never)]
     pub(super) fn add(
         &mut self,
         scene: &Scene<'_>,
@@ -99,6 +100,7 @@ impl Includes {
     }
 
     /// Gives each its verdict; what is denied is left out, or denies the request.
+    #[inline(never)]
     pub(super) fn decide<'a>(&self, scene: &Scene<'a>, trace: &mut Trace<'a>) -> Result<Kept, Denial> {
         let mut kept = Kept::default();
         if self.asked.is_empty() {

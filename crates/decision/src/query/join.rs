@@ -41,6 +41,7 @@ struct Given {
 }
 
 /// Checks a join, under a `patient/` rule or another; what its hops need is added to `hops`.
+#[inline(never)]
 pub(super) fn check<'a>(
     scene: &Scene<'a>,
     reach: &Reach<'a>,

@@ -70,7 +70,7 @@ fn narrowing<'a>(scene: &Scene<'a>) -> Option<&'a str> {
 /// What all permitting rules share, as parameters.
 pub(super) fn narrow<'a>(scene: &Scene<'a>, permits: &Permits<'a>) -> Narrowed<'a> {
     let rules = || permits.rules.iter().filter_map(|index| scene.grants.list.get(usize::from(*index)));
-    let mut narrowed = Narrowed { added: scene.arena.list(), inexact: false, restated: false };
+    let mut narrowed = Narrowed { added: scene.arena.list_of(4), inexact: false, restated: false };
     let several = scene.is_several();
     // Of several types a rule may give only some: then it does not say that nothing has to be added.
     let gives_all = |rule: &Rule| {
@@ -126,25 +126,17 @@ fn owner<'a>(scene: &Scene<'a>, permit: &Permit<'a>, narrowed: &mut Narrowed<'a>
     // The path of a whole compartment is the narrowing (D4).
     // Whoever else is named in a Group, List or Person, no parameter can tell.
     narrowed.inexact = scene.in_compartment || scene.is_any(needs_more);
-    let mut names = scene.arena.list_of(permit.proven.len().max(1));
-    for name in &permit.proven {
-        if !names.contains(name) {
-            names.push(*name);
-        }
-    }
     let check = scene.engine.settings().search_without_context == SearchWithoutContext::Check;
-    // The path of a whole compartment is the narrowing (D4).
-    if names.is_empty() && !check && !scene.in_compartment {
-        names.extend(narrowing(scene));
-    }
-    narrowed.inexact |= names.is_empty();
-    narrowed.restated = !names.is_empty();
+    let own = if permit.proven.is_empty() && !check && !scene.in_compartment { narrowing(scene) } else { None };
+    let names = permit.proven.iter().copied().chain(own);
     for name in names {
         let tie = (name, ownership::value(name, scene.grants));
         if !narrowed.added.contains(&tie) {
             narrowed.added.push(tie);
         }
+        narrowed.restated = true;
     }
+    narrowed.inexact |= !narrowed.restated;
 }
 
 /// The constraints that all rules share, and one OR list where they differ in the values of one parameter.

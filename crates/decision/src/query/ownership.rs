@@ -29,6 +29,7 @@ pub(crate) fn value<'g>(name: &str, grants: &'g Grants) -> &'g str {
 }
 
 /// Whether a value proves that the client asks for its own patient; a denial when it asks for another.
+#[inline(never)]
 pub(crate) fn prove(
     grants: &Grants,
     home: &str,

@@ -18,9 +18,9 @@ pub(super) struct Permits<'a> {
     /// The places of the rules, in the token's order.
     pub(super) rules: Places<'a>,
     /// What `patient/` rules make of it.
-    pub(super) own: Option<Permit<'a>>,
+    pub(super) own: Option<&'a Permit<'a>>,
     /// What all other rules make of it.
-    pub(super) other: Option<Permit<'a>>,
+    pub(super) other: Option<&'a Permit<'a>>,
 }
 
 /// What a rule makes of a search that it permits.
@@ -128,7 +128,7 @@ fn permit<'a>(
     reach: &join::Reach<'a>,
     patient: bool,
     judged: &[(&Parameter<'a>, Class<'a>)],
-) -> Result<Permit<'a>, Denial> {
+) -> Result<&'a Permit<'a>, Denial> {
     let mut permit = Permit { proven: scene.arena.list(), hops: scene.arena.list() };
     for (place, (one, class)) in judged.iter().enumerate() {
         let step = u8::try_from(place + 1).unwrap_or(u8::MAX - 1).min(u8::MAX - 1);
@@ -148,5 +148,5 @@ fn permit<'a>(
     if patient {
         narrow::required(scene, &permit).map_err(|denial| denial.at(u8::MAX))?;
     }
-    Ok(permit)
+    Ok(scene.arena.one(permit))
 }

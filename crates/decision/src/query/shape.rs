@@ -90,6 +90,7 @@ impl<'a> Shape<'a> {
         }
     }
 
+    #[inline(never)]
     fn add_elements(&mut self, value: &'a str) -> Result<(), Denial> {
         let elements = self.elements.get_or_insert_with(|| self.arena.list());
         for name in value.split(',') {
@@ -125,13 +126,13 @@ impl<'a> Shape<'a> {
         &mut self,
         engine: &'a Engine,
         grants: &'a Grants,
-        places: &[Place],
+        places: impl Iterator<Item = Place>,
         trace: &mut Trace<'a>,
     ) -> &'a [&'a str] {
         let Some(elements) = &mut self.elements else { return &[] };
         let mut added = self.arena.list();
         for place in places {
-            for name in needed(engine, grants, *place) {
+            for name in needed(engine, grants, place) {
                 if !ALWAYS.contains(&name) && !elements.contains(&name) && !added.contains(&name) {
                     added.push(name);
                 }
@@ -177,6 +178,7 @@ impl<'a> Shape<'a> {
     }
 }
 
+#[inline(never)]
 fn joined<'a>(arena: &'a Arena, names: &[&str]) -> &'a str {
     let mut text = arena.builder(names.iter().map(|name| name.len() + 1).sum());
     for (index, name) in names.iter().enumerate() {
@@ -199,6 +201,7 @@ fn set<'a>(slot: &mut Option<&'a str>, value: &'a str) -> Result<(), Denial> {
 }
 
 /// The outermost elements that tell whether a resource of this type is covered.
+#[inline(never)]
 fn needed<'e>(engine: &'e Engine, grants: &Grants, place: Place) -> Vec<&'e str> {
     let Some((kind, facts)) = engine.kind(place).zip(engine.facts_at(place)) else { return Vec::new() };
     let free = |letters| grants.list.iter().any(|rule| rule.is_unconstrained() && rule.gives_at(place, letters));

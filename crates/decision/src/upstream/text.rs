@@ -93,17 +93,11 @@ fn escape(text: &str, kinds: Kinds, out: &mut Text<'_>) {
         out.push_str(plain);
         let mut chars = after.chars();
         let Some(char) = chars.next() else { return };
-        for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-            out.push('%');
-            out.push(digit(byte >> 4));
-            out.push(digit(byte & 15));
+        for byte in char.encode_utf8(&mut [0; 4]).as_bytes() {
+            out.push_str(percent_encoding::percent_encode_byte(*byte));
         }
         rest = chars.as_str();
     }
-}
-
-fn digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }
 
 #[cfg(test)]
