@@ -115,7 +115,7 @@ fn in_order(text: &str) -> Option<Letters> {
 /// Whether a granular part can be compared on the resource itself.
 fn comparable(interpreter: &Interpreter, resource_type: Option<&str>, name: &str, value: &str) -> bool {
     let clean = |text: &str| !text.is_empty() && !text.chars().any(|char| char.is_control() || char.is_whitespace());
-    if !clean(name) || !clean(value) || url::values(value).iter().any(String::is_empty) {
+    if !clean(name) || !clean(value) || url::values(value).iter().any(|one| matches!(&**one, "" | "|")) {
         return false;
     }
     // Outside FHIR there is nothing to compare with, and nothing that it gives.
