@@ -233,7 +233,7 @@ pub(crate) fn judge<'a>(
             let upstream = upstream::plainly(engine, request, call, None, query, arena, trace);
             let note = (entry == Entry::Development).then_some(Reason::DevMode);
             let judged = open(Plan::Unchecked, Some(upstream), note);
-            can_be_carried_out(engine, request, &judged, trace)?;
+            can_be_carried_out(engine, request, &judged)?;
             Ok(judged)
         }
         Entry::Caller => {
@@ -290,7 +290,7 @@ pub(crate) fn judge_call<'a>(
         parameters: call.parameters,
         form: call.form,
     };
-    can_be_carried_out(engine, request, &judged, trace)?;
+    can_be_carried_out(engine, request, &judged)?;
     Ok(judged)
 }
 
@@ -407,7 +407,6 @@ fn can_be_carried_out(
     engine: &Engine,
     request: &Request<'_>,
     judged: &Judged<'_>,
-    trace: &Trace<'_>,
 ) -> Result<(), Denial> {
     if request.capabilities.rewrite && request.capabilities.check_response {
         return Ok(());
@@ -418,22 +417,7 @@ fn can_be_carried_out(
     if matches!(judged.plan, Plan::Batch(_) | Plan::Export(_)) {
         return unsupported;
     }
-    // To look something up, or at the answer, is no rewriting.
-    let as_it_came = || {
-        let arena = Arena::new();
-        let pairs: Vec<_> = judged.parameters.iter().map(|one| (one.name, one.value)).collect();
-        let asked = upstream::encode(&pairs, &arena);
-        judged.upstream.as_ref().is_some_and(|upstream| {
-            *asked == *upstream.body.as_deref().filter(|_| judged.form).unwrap_or(&upstream.query)
-        })
-    };
-    let rewrites = |one: &Obligation<'_>| match one {
-        Obligation::CheckExisting(_) | Obligation::CheckResponse => false,
-        // What the client said itself is added to nothing.
-        Obligation::AddQuery(..) => !as_it_came(),
-        _ => true,
-    };
-    if !request.capabilities.rewrite && trace.obligations.iter().any(rewrites) {
+    if !request.capabilities.rewrite && !goes_as_it_came(request, judged) {
         return unsupported;
     }
     let free = |rule: &Rule| rule.is_role() && !rule.is_tagged(engine) && !engine.enforces_labels();
@@ -443,4 +427,31 @@ fn can_be_carried_out(
         return unsupported;
     }
     Ok(())
+}
+
+/// Headers that change what a request means.
+const MEANING: &[&str] = &["if-match", "if-modified-since", "if-none-exist", "if-none-match", "prefer", "range"];
+
+/// Whether the upstream gets just what the client sent (D67): no parameter left out, added, written out, or said once where
+/// it stood twice, whatever their order; and no header left out or set.
+///
+/// To look something up, or at the answer, is no rewriting.
+fn goes_as_it_came(request: &Request<'_>, judged: &Judged<'_>) -> bool {
+    let Some(upstream) = &judged.upstream else { return true };
+    let arena = Arena::new();
+    // A form that nobody rewrote goes as the body that it is.
+    let form = upstream.body.as_deref().filter(|_| judged.form);
+    let own = judged.parameters.iter().filter(|one| form.is_some() || !one.form);
+    let own: Vec<_> = own.map(|one| (one.name, one.value)).collect();
+    let sorted = |text: &str| {
+        let mut parts: Vec<String> = text.split('&').map(str::to_owned).collect();
+        parts.sort_unstable();
+        parts
+    };
+    let query = form.unwrap_or(&upstream.query);
+    let headers = MEANING.iter().all(|name| {
+        let asked = request.headers.iter().filter(|one| one.name == *name).map(|one| one.value.trim_ascii());
+        asked.eq(upstream.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| &**value))
+    });
+    headers && sorted(upstream::encode(&own, &arena)) == sorted(query)
 }

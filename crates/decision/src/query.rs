@@ -306,12 +306,14 @@ pub(crate) fn history<'a>(
     Ok(Shaped { query: encode(&kept, arena), added, partial: shape.is_partial() })
 }
 
-/// A search of one type, or of several that have these facts in common.
+/// A search of one type, or of several that have these facts in common; `admit` is phase 8 over the rules that permit it: what
+/// one would add that it refuses is not what goes upstream, nor tells a count.
 pub(crate) fn search<'a>(
     scene: &Scene<'a>,
     call: &Call<'a>,
     fitting: &[u16],
     trace: &mut Trace<'a>,
+    admit: impl FnOnce(&'a [u16], &mut Trace<'a>) -> Result<&'a [u16], Denial>,
 ) -> Result<Planned<'a>, Denial> {
     let Scene { engine, grants, arena, places, .. } = *scene;
     let mut shape = Shape::new(arena);
@@ -325,7 +327,11 @@ pub(crate) fn search<'a>(
             class => judged.push((one, class)),
         }
     }
-    let permits = Permits::of(scene, &judged, call.parameters, fitting, trace)?;
+    let mut permits = Permits::of(scene, &judged, call.parameters, fitting, trace)?;
+    let permitting = admit(arena.copied(&permits.rules), trace)?;
+    if permitting.len() < permits.rules.len() {
+        permits.keep(scene, permitting);
+    }
     let narrowed = narrow::narrow(scene, &permits);
     if narrowed.inexact && shape.counts() {
         return Err(class::refused());
@@ -368,7 +374,7 @@ pub(crate) fn search<'a>(
     };
     // A search by POST has one place for its parameters, whichever the client used.
     let (query, form) = if call.form { ("", Some(query)) } else { (query, None) };
-    Ok(Planned { query, form, search, permitting: permits.rules.into_bump_slice() })
+    Ok(Planned { query, form, search, permitting })
 }
 
 /// Whether a parameter of a `_typeFilter` compares an element of its type, and does nothing else (D13).
@@ -377,7 +383,8 @@ pub(crate) fn is_predicate<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result
         Class::Predicate | Class::Ownership { .. } | Class::Empty => Ok(()),
         // A filter goes upstream as it came, so nothing of it can be left out.
         Class::Unknown => Err(class::unknown()),
-        Class::Sort | Class::Join | Class::Include { .. } | Class::Shape => Err(class::refused()),
+        Class::Include { reverse, iterate } => include::form(scene, one, reverse, iterate).and(Err(class::refused())),
+        Class::Sort | Class::Join | Class::Shape => Err(class::refused()),
     }
 }
 

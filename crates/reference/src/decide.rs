@@ -79,16 +79,22 @@ impl Interpreter {
                     sent.headers.retain(|(name, _)| name != "prefer");
                     set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
                 }
-                let mut ended = ended(Phase::Token, Next::Forward(sent), None);
-                if !call.capabilities.rewrite && call.query.len() != query_names.len() {
+                if !call.capabilities.rewrite && Self::is_rewritten(&call, &sent) {
                     return denied(deny(Phase::Response, R::ObligationUnsupported), None);
                 }
+                let mut ended = ended(Phase::Token, Next::Forward(sent), None);
                 let kept = |name: &String| query_names.contains(name);
                 ended.answer.ignored =
                     sorted(call.query.iter().map(|(name, _)| name.clone()).filter(|name| !kept(name)).collect());
                 ended
             }
-            Ok(Passed::DevMode) => ended(Phase::Token, Next::Forward(self.sent_as_it_was(&call)), Some(R::DevMode)),
+            Ok(Passed::DevMode) => {
+                let sent = self.sent_as_it_was(&call);
+                if !call.capabilities.rewrite && Self::is_rewritten(&call, &sent) {
+                    return denied(deny(Phase::Response, R::ObligationUnsupported), None);
+                }
+                ended(Phase::Token, Next::Forward(sent), Some(R::DevMode))
+            }
             Ok(Passed::On) => self.after_token(call, request),
         }
     }
@@ -202,7 +208,12 @@ impl Interpreter {
             return self.check_chart(scene, &name, id);
         }
         // One rule that asks for nothing is enough for all of them.
-        let free = |one: &Rule| self.is_plain(one, scene.target.operation) && self.fits_read(scene, one, &name);
+        let free = |one: &Rule| {
+            let nothing = Written::default();
+            self.is_plain(one, scene.target.operation)
+                && self.fits_read(scene, one, &name)
+                && self.tags_phase(scene, one, &nothing).is_ok()
+        };
         let plain = scene.all.iter().any(free);
         let code = scene.target.code.as_deref();
         match scene.target.interaction {
@@ -266,6 +277,9 @@ impl Interpreter {
         if let Some(denial) = self.refuse_counts(&scene, &merged) {
             return denied(denial, Some(&scene.target));
         }
+        if merged.plan.refuses_includes {
+            return denied(deny(Phase::Query, R::IncludeDenied), Some(&scene.target));
+        }
         // D57: whether it is created would tell what the rules do not cover.
         if !self.condition_of_create(&scene, &permits).is_none_or(|merged| merged.exact) {
             return denied(deny(Phase::Query, R::ConditionalDenied), Some(&scene.target));
@@ -284,8 +298,7 @@ impl Interpreter {
         if !scene.call.capabilities.check_response && !self.needs_no_check(&scene, &permits, &merged) {
             return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
         }
-        let tied = permits.iter().any(|one| one.written.if_match.is_some() || one.written.if_none_match);
-        if !scene.call.capabilities.rewrite && (tied || self.is_rewritten(&scene, &sent)) {
+        if !scene.call.capabilities.rewrite && Self::is_rewritten(&scene.call, &sent) {
             return denied(deny(Phase::Response, R::ObligationUnsupported), Some(&scene.target));
         }
         let mut answer = base(Verdict::Permit, Phase::Tags, Some(&scene.target));
@@ -337,22 +350,22 @@ impl Interpreter {
         refused.then(|| deny(Phase::Query, R::ParameterDenied))
     }
 
-    fn is_rewritten(&self, scene: &Scene<'_>, sent: &Sent) -> bool {
-        let query = match &sent.body {
-            Some(SentBody::Form(pairs)) => pairs.clone(),
-            _ => sent.query.clone(),
+    /// D67: whether anything that means something goes upstream otherwise than it came.
+    fn is_rewritten(call: &Call<'_>, sent: &Sent) -> bool {
+        let (goes, came) = match &sent.body {
+            Some(SentBody::Form(pairs)) => (pairs.clone(), call.parameters()),
+            _ => (sent.query.clone(), call.query.clone()),
         };
-        let added = ["if-match", "if-none-match", "prefer"];
-        let own = |name: &str| scene.call.header(name).map(str::to_owned);
         let sorted = |mut pairs: Pairs| {
             pairs.sort();
             pairs
         };
-        sorted(query) != sorted(scene.call.parameters())
-            || sent
-                .headers
-                .iter()
-                .any(|(name, value)| added.contains(&name.as_str()) && own(name).as_ref() != Some(value))
+        let headers = ["if-match", "if-none-match", "if-none-exist", "if-modified-since", "prefer", "range"];
+        let of = |list: &Pairs, name: &str| -> Vec<String> {
+            list.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+        };
+        let differs = |name: &&str| of(&sent.headers, name) != of(&call.headers, name);
+        sorted(goes) != sorted(came) || headers.iter().any(differs)
     }
 
     fn sent_by_rules(&self, scene: &Scene<'_>, permits: &[Permit], merged: &Merged) -> Sent {

@@ -79,13 +79,18 @@ impl Interpreter {
         match lists.as_slice() {
             [] => Ok(None),
             [list] => {
-                let mut types = url::values(list);
+                let types = url::values(list);
                 if types.iter().any(|name| !self.has_type(name)) {
                     return Err(deny(Rules, R::MalformedQuery));
                 }
-                types.sort();
-                types.dedup();
-                Ok(Some(types))
+                // In the client's order: what is written out for each, and cut off at a limit, follows it.
+                let mut once: Vec<String> = Vec::new();
+                types.into_iter().for_each(|name| {
+                    if !once.contains(&name) {
+                        once.push(name);
+                    }
+                });
+                Ok(Some(once))
             }
             _ => Err(deny(Rules, R::MalformedQuery)),
         }

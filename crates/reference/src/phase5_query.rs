@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) ignored: Vec<String>,
     pub(crate) includes: Vec<Include>,
     pub(crate) related: Vec<(String, String, bool)>,
+    /// Whether an include is denied and denies the request, once a rule permits it (D46).
+    pub(crate) refuses_includes: bool,
     /// How many predicates and joins there are.
     pub(crate) predicates: usize,
 }
@@ -138,9 +140,12 @@ impl Interpreter {
                 if turn == 0 && step(name) == 2 {
                     self.include_syntax(types, name, value)?;
                 }
-                let plain = !name.contains('.') && !name.ends_with(":not") && !name.starts_with("_has");
-                if turn == 0 && step(name) == 1 && plain && !value.is_empty() {
+                let plain = !name.contains('.') && !name.starts_with("_has");
+                if turn == 0 && step(name) == 1 && plain && (name.ends_with(":not") || !value.is_empty()) {
                     let base = name.split(':').next().unwrap_or(name);
+                    if name.ends_with(":not") && self.is_owner_of_all(types, base) {
+                        return Err(fault(R::MalformedQuery));
+                    }
                     if let Some(parameter) = self.parameter_of_all(types, base).filter(|_| base != "_id") {
                         self.check_predicate(&parameter, name, value)?;
                     }
@@ -244,8 +249,10 @@ impl Interpreter {
         }
         if SHAPE.contains(&base) || base == "_sort" || matches!(base, "_include" | "_revinclude") {
             if narrow {
-                if matches!(base, "_include" | "_revinclude") {
-                    self.include_syntax(types, name, value)?;
+                match base {
+                    "_include" | "_revinclude" => self.include_syntax(types, name, value)?,
+                    "_sort" => self.sort(types, name, value, plan)?,
+                    _ => {}
                 }
                 return Err(fault(R::ParameterDenied));
             }

@@ -113,9 +113,7 @@ impl Interpreter {
         }
         let denied = verdicts.iter().any(|(_, granted)| !granted);
         plan.related.extend(verdicts.into_iter().map(|(name, granted)| (via.clone(), name, granted)));
-        if denied && self.service.settings.related == Uncovered::Reject {
-            return Err(fault(R::IncludeDenied));
-        }
+        plan.refuses_includes |= denied && self.service.settings.related == Uncovered::Reject;
         Ok(())
     }
 

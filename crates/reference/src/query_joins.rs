@@ -80,22 +80,28 @@ impl Interpreter {
             let (base, only) = hop.split_once(':').map_or((*hop, None), |(base, only)| (base, Some(only)));
             let next = self.next_types(&current, base, only)?;
             bound = false;
+            let from_shared = current.iter().any(|from| self.standing(from) == Standing::Shared);
+            let mut ties: Vec<(String, String)> = Vec::new();
             for into in &next {
-                let binds = self.hop(scene, rule, into)?;
-                bound |= binds;
-                if binds {
-                    let from_shared = current.iter().any(|from| self.standing(from) == Standing::Shared);
-                    let owner = self.hop_owner(scene, into, base, from_shared, next.len() > 1)?;
-                    if let Some((suffix, value)) = owner {
-                        let name = match suffix {
-                            None => format!("{above}{base}"),
-                            Some(suffix) => format!("{above}{hop}.{suffix}"),
-                        };
-                        let pair = (name, value);
-                        if !plan.joins.contains(&pair) {
-                            plan.joins.push(pair);
-                        }
-                    }
+                if !self.hop(scene, rule, into)? || self.hop_stays(into, from_shared)? {
+                    continue;
+                }
+                bound = true;
+                let (suffix, value) = self.hop_owner(scene, into, base)?;
+                let name = match suffix {
+                    None => format!("{above}{base}"),
+                    Some(suffix) => format!("{above}{hop}.{suffix}"),
+                };
+                ties.push((name, value));
+            }
+            // D68: one AND ties a hop to several types only where it ties all of them, in the same way.
+            let shares = next.iter().any(|into| self.standing(into) == Standing::Shared);
+            if let Some((tie, others)) = ties.split_first() {
+                if shares || others.iter().any(|other| other != tie) {
+                    return Err(fault(R::ChainDenied));
+                }
+                if !plan.joins.contains(tie) {
+                    plan.joins.push(tie.clone());
                 }
             }
             above = format!("{above}{hop}.");
@@ -109,6 +115,10 @@ impl Interpreter {
         let unknown = fault(R::UnknownParameter);
         let parameter =
             self.parameter_of_all(from, base).filter(|one| one.kind == ParameterKind::Reference).ok_or(unknown)?;
+        // It may point at anything, and nobody holds everything.
+        if only.is_none() && parameter.targets.is_empty() {
+            return Err(fault(R::ChainDenied));
+        }
         let mut next = Vec::new();
         for one in from {
             let parameter = self.parameter(one, base).ok_or(unknown)?;
@@ -124,26 +134,27 @@ impl Interpreter {
         }
     }
 
+    /// Whether a hop leads to what is nobody's; from there none leads back to what is somebody's.
+    fn hop_stays(&self, into: &str, from_shared: bool) -> Result<bool, Denial> {
+        let shared = self.standing(into) == Standing::Shared;
+        if from_shared && !shared { Err(fault(R::ChainDenied)) } else { Ok(shared) }
+    }
+
     /// The ownership parameter of a hop: on the reference itself into Patient, else on the type behind it.
-    fn hop_owner(
-        &self,
-        scene: &Scene<'_>,
-        into: &str,
-        base: &str,
-        from_shared: bool,
-        several: bool,
-    ) -> Result<Option<(Option<String>, String)>, Denial> {
+    fn hop_owner(&self, scene: &Scene<'_>, into: &str, base: &str) -> Result<(Option<String>, String), Denial> {
         let denied = fault(R::ChainDenied);
         match self.standing(into) {
-            Standing::Shared => Ok(None),
-            _ if several || from_shared => Err(denied),
-            Standing::Patient => Ok(Some((None, self.owner_value(scene, base)))),
+            Standing::Patient => Ok((None, self.owner_value(scene, base))),
             Standing::Compartment | Standing::PatientElement => {
                 let name = self.narrowing_parameter(into).ok_or(denied)?;
                 let value = self.owner_value(scene, &name);
-                Ok(Some((Some(name), value)))
+                Ok((Some(name), value))
             }
-            Standing::NamesPatients | Standing::Binary | Standing::Provenance | Standing::Undecidable => Err(denied),
+            Standing::Shared
+            | Standing::NamesPatients
+            | Standing::Binary
+            | Standing::Provenance
+            | Standing::Undecidable => Err(denied),
         }
     }
 

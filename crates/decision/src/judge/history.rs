@@ -35,11 +35,6 @@ impl<'a> Scene<'_, 'a> {
         self.async_only_for_systems(fitting)?;
         trace.phase = Phase::Query;
         let fitting = self.within_fields(fitting, false, trace)?;
-        let plain = self.rules(fitting).any(|rule| {
-            rule.is_plain(self.engine, self.index)
-                && (rule.names(self.engine, self.index)
-                    || places.iter().all(|place| rule.gives_at(*place, Letters::SEARCH)))
-        });
         let shaped = query::history(
             self.engine,
             self.call,
@@ -49,6 +44,11 @@ impl<'a> Scene<'_, 'a> {
             trace,
         )?;
         let permitting = self.tags_of_request(fitting, trace)?;
+        let plain = self.rules(permitting).any(|rule| {
+            rule.is_plain(self.engine, self.index)
+                && (rule.names(self.engine, self.index)
+                    || places.iter().all(|place| rule.gives_at(*place, Letters::SEARCH)))
+        });
         let sends = Sends { query: shaped.query, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
         let history = History {

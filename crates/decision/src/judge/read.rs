@@ -63,9 +63,9 @@ impl<'a> Scene<'_, 'a> {
         self.async_only_for_systems(fitting)?;
         trace.phase = Phase::Query;
         let fitting = self.within_fields(fitting, false, trace)?;
-        let plain = self.rules(fitting).any(|rule| rule.is_plain(self.engine, self.index));
         let shaped = query::history(self.engine, self.call, (&[place], false), self.grants, self.arena, trace)?;
         let fitting = self.tags_of_request(fitting, trace)?;
+        let plain = self.rules(fitting).any(|rule| rule.is_plain(self.engine, self.index));
         let permitting = self.covering_now(fitting, place, trace)?;
         let sends = Sends { query: shaped.query, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);

@@ -53,8 +53,9 @@ impl<'a> Scene<'_, 'a> {
             (None, _) => Breadth::System,
         };
         let scene = self.searching(places, breadth)?;
-        let query::Planned { query, form, search, permitting } = query::search(&scene, self.call, fitting, trace)?;
-        let permitting = self.tags(permitting, None, trace)?;
+        let admit = |rules: &'a [u16], trace: &mut Trace<'a>| self.tags(rules, None, trace);
+        let query::Planned { query, form, search, permitting } =
+            query::search(&scene, self.call, fitting, trace, admit)?;
         let sends = Sends { query, form, ..Sends::default() };
         let upstream = upstream::fhir(self.request, self.call, self.operation, sends, self.arena, trace);
         Ok(Planned { plan: Plan::Search(search), permitting, upstream })

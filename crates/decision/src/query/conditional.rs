@@ -8,7 +8,7 @@ use policy::reason::Reason;
 
 use super::class::{self, Class, refused, unknown};
 use super::permits::Permits;
-use super::{Scene, narrow};
+use super::{Scene, include, narrow};
 use crate::denial::Denial;
 use crate::judge::Trace;
 use crate::normalise::{self, Parameter};
@@ -28,7 +28,8 @@ fn class_of<'a>(scene: &Scene<'a>, one: &Parameter<'a>, joins: bool) -> Result<C
     let joined = one.name.contains('.') || code == "_has";
     match class {
         Class::Unknown => Err(unknown()),
-        Class::Include { .. } | Class::Shape | Class::Sort => Err(refused()),
+        Class::Include { reverse, iterate } => include::form(scene, one, reverse, iterate).and(Err(refused())),
+        Class::Shape | Class::Sort => Err(refused()),
         Class::Empty if OTHERS.contains(&code) || (joined && !joins) => Err(refused()),
         Class::Empty => Err(malformed()),
         Class::Join if !joins => Err(refused()),

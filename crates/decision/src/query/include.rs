@@ -138,6 +138,11 @@ impl Includes {
     }
 }
 
+/// Whether an include can be read at all: that is told first, where includes are refused too (D46).
+pub(super) fn form(scene: &Scene<'_>, one: &Parameter<'_>, reverse: bool, iterate: bool) -> Result<(), Denial> {
+    Includes::default().add(scene, one, reverse, iterate)
+}
+
 impl Asked {
     /// One verdict for each type that it may bring in.
     fn record<'s, 'a>(&'s self, verdicts: &mut Verdicts<'s>, arena: &'a Arena, trace: &mut Trace<'a>) {
