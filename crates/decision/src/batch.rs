@@ -129,7 +129,11 @@ pub(crate) fn judge<'a>(scene: &Scene<'_, 'a>, trace: &mut Trace<'a>) -> Result<
         batch.reply = write::reply(scene.engine, &batch);
         return Ok((Plan::Batch(batch), permitting, None));
     }
-    let sends = Sends { query, media: Some("application/fhir+json"), ..Sends::default() };
+    // It is of the writes among the entries.
+    let mut headers = scene.arena.list();
+    headers.extend(scene.call.prefer.returns.map(|own| ("prefer", scene.arena.join(&["return=", own]))));
+    let sends =
+        Sends { query, media: Some("application/fhir+json"), headers: headers.into_bump_slice(), ..Sends::default() };
     let upstream = upstream::fhir(scene.request, scene.call, scene.operation, sends, scene.arena, trace);
     Ok((Plan::Batch(batch), permitting, Some(Upstream { body: Some(text.into()), ..upstream })))
 }

@@ -151,12 +151,13 @@ pub(crate) fn is_member(
         Standing::Shared => engine.settings().shared != Shared::Referenced,
         Standing::NamesPatients => !is_partial(resource, eyes) && names_only(facts, resource, patient, eyes),
         Standing::Binary => resource.get("securityContext").is_some_and(is_patient),
-        Standing::Provenance => targets_covered(resource, patient, eyes),
+        Standing::Provenance => !is_partial(resource, eyes) && targets_covered(resource, patient, eyes),
         Standing::Undecidable => false,
     }
 }
 
-fn is_partial(resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
+/// Whether elements may be missing of a resource: then what has to hold of all of them cannot be told (D69).
+pub(crate) fn is_partial(resource: &Value<'_>, eyes: &Eyes<'_>) -> bool {
     eyes.partial || is_subsetted(resource)
 }
 

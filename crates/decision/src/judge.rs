@@ -58,6 +58,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) parameters: &'a [Parameter<'a>],
     /// Whether its body is a search form.
     pub(crate) form: bool,
+    /// Whether its path names an instance, whose absence is told in our own words.
+    pub(crate) on_instance: bool,
 }
 
 /// What a permitted request is, as far as its answer is concerned.
@@ -225,6 +227,7 @@ pub(crate) fn judge<'a>(
         method,
         parameters: call.parameters,
         form: call.form,
+        on_instance: false,
     };
     match token::enter(engine, request, call, grants)? {
         Entry::Local => Ok(open(Plan::Local, None, None)),
@@ -289,6 +292,7 @@ pub(crate) fn judge_call<'a>(
         method: call.asked_as(operation.method),
         parameters: call.parameters,
         form: call.form,
+        on_instance: target.id.is_some(),
     };
     can_be_carried_out(engine, request, &judged)?;
     Ok(judged)
@@ -403,11 +407,7 @@ fn find<'a>(engine: &'a Engine, call: &Call<'a>) -> Result<(u32, &'a Operation),
 }
 
 /// A decision that needs what the gateway cannot do is a denial.
-fn can_be_carried_out(
-    engine: &Engine,
-    request: &Request<'_>,
-    judged: &Judged<'_>,
-) -> Result<(), Denial> {
+fn can_be_carried_out(engine: &Engine, request: &Request<'_>, judged: &Judged<'_>) -> Result<(), Denial> {
     if request.capabilities.rewrite && request.capabilities.check_response {
         return Ok(());
     }

@@ -197,7 +197,8 @@ impl Check<'_, '_> {
     fn failed(&self) -> Released {
         match self.answer.status {
             // That something was there is not told, wherever an instance stands in the path.
-            410 => Released { reason: None, ..answer::not_found(self.engine) },
+            410 => self.absent(),
+            404 if self.judged.on_instance && !matches!(self.judged.plan, Plan::Export(_)) => self.absent(),
             status @ 400..=599 => {
                 // It is the upstream's denial, not one of ours: `legacy_400` says nothing of it.
                 Released { reason: None, ..answer::with_status(Some(self.engine), status, Reason::NotFound) }

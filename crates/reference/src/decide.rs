@@ -375,10 +375,17 @@ impl Interpreter {
         if call.form.is_some() {
             sent.body = Some(SentBody::Form(std::mem::take(&mut sent.query)));
         }
-        if target.interaction == Some(I::Create) {
-            // Nothing is stored yet whose version could be meant.
-            sent.headers.retain(|(name, _)| name != "if-match");
-        }
+        // D43: a precondition goes with the write that it is one of, and `Prefer` with writes.
+        let keeps = |name: &str| match (name, target.interaction) {
+            (_, None) => true,
+            ("if-none-exist", interaction) => interaction == Some(I::Create),
+            ("if-match", interaction) => {
+                matches!(interaction, Some(I::Update | I::Patch | I::Delete | I::Conditional))
+            }
+            ("prefer", interaction) => interaction != Some(I::Operation),
+            _ => true,
+        };
+        sent.headers.retain(|(name, _)| keeps(name));
         if target.interaction.is_some() {
             set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
         }

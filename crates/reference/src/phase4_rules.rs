@@ -137,7 +137,12 @@ impl Interpreter {
 
     /// Whether a rule gives letters on a type; a `patient/` rule only where its tables can tell the owner.
     pub(crate) fn gives(&self, rule: &Rule, resource_type: &str, letters: Letters) -> bool {
-        if !self.letters_on(rule, resource_type).contains(letters) {
+        self.gives_for(rule, resource_type, letters, None)
+    }
+
+    /// The same, for one operation.
+    fn gives_for(&self, rule: &Rule, resource_type: &str, letters: Letters, operation: Option<usize>) -> bool {
+        if !self.letters_for(rule, resource_type, operation).contains(letters) {
             return false;
         }
         if !rule.is_patient() {
@@ -165,9 +170,9 @@ impl Interpreter {
             return rule.names(operation);
         }
         if rule.letters.is_none() {
-            return rule.names(operation) && self.letters_on(rule, resource_type).contains(letters);
+            return rule.names(operation) && self.letters_for(rule, resource_type, Some(operation)).contains(letters);
         }
-        !rule.excludes(operation) && self.gives(rule, resource_type, letters)
+        !rule.excludes(operation) && self.gives_for(rule, resource_type, letters, Some(operation))
     }
 
     /// Whether a rule fits a read of that type.

@@ -354,7 +354,11 @@ impl Interpreter {
                 Ok(Some(binary)) => foreign |= !self.is_member(&binary.value, patient, &sight.bases, false),
                 Ok(None) => foreign = true,
                 Err(Stop::Ask(_, lookups)) => asks.extend(lookups),
-                Err(Stop::Deny(denial)) if denial.reason == R::ResponseUnreadable => return Err(Stop::Deny(denial)),
+                Err(Stop::Deny(denial))
+                    if matches!(denial.reason, R::ResponseUnreadable | R::ObligationUnsupported) =>
+                {
+                    return Err(Stop::Deny(denial));
+                }
                 Err(Stop::Deny(_)) => foreign = true,
             }
         }

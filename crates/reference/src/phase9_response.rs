@@ -92,7 +92,11 @@ impl Interpreter {
             return as_it_came(status, parsed);
         };
         match status {
-            404 | 410 if scene.target.id.is_some() && interaction != I::SearchCompartment => {
+            404 | 410
+                if scene.target.id.is_some()
+                    && interaction != I::SearchCompartment
+                    && scene.target.code.as_deref() != Some("export") =>
+            {
                 let own = self.not_found(false);
                 let Response::Released { status, body, released, dropped, .. } = own else { return own };
                 return Response::Released { status, reason: None, body, released, dropped };
@@ -268,8 +272,12 @@ impl Interpreter {
             json::text(&value, "type").is_some_and(|kind| kind == "batch-response" || kind == "transaction-response");
         let list = value.get("entry").and_then(Value::as_array).cloned().unwrap_or_default();
         let forwarded = permitted.entries.iter().flatten().count();
-        let envelope_repeats =
-            repeats.iter().any(|place| place.first().is_none_or(|first| first != "entry") || place.len() < 3);
+        let in_envelope = |place: &Vec<String>| {
+            place.first().is_none_or(|first| first != "entry")
+                || place.len() < 3
+                || (place.len() == 3 && place.last().is_some_and(|last| last == "response"))
+        };
+        let envelope_repeats = repeats.iter().any(in_envelope);
         if json::text(&value, "resourceType") != Some("Bundle")
             || !is_response
             || list.len() != forwarded
@@ -285,8 +293,13 @@ impl Interpreter {
                 continue;
             };
             let Some((at, entry)) = answers.next() else { return self.unreadable() };
-            let own_repeats: Vec<Vec<String>> =
-                repeats.iter().filter(|place| place.get(1) == Some(&at.to_string())).cloned().collect();
+            let own_repeats: Vec<Vec<String>> = repeats
+                .iter()
+                .filter(|place| {
+                    place.get(1) == Some(&at.to_string()) && place.get(2).is_some_and(|name| name == "resource")
+                })
+                .cloned()
+                .collect();
             let text = entry.get("response").and_then(|response| json::text(response, "status")).unwrap_or_default();
             let Ok(entry_status) = text.split(' ').next().unwrap_or_default().parse::<u16>() else {
                 return self.unreadable();
@@ -321,10 +334,10 @@ impl Interpreter {
     fn by_document(&self, scene: &Scene<'_>, binary: &Value, sight: &Sight) -> Kept {
         let (Some(patient), Some(id)) = (&scene.principal.patient, json::text(binary, "id")) else { return Ok(false) };
         let relative = format!("Binary/{id}");
-        let absolute = format!("{}/{relative}", self.own_base());
+        let absolute: Vec<String> = sight.bases.iter().map(|base| format!("{base}/{relative}")).collect();
         let query = [
             ("patient".to_owned(), format!("Patient/{patient}")),
-            ("location".to_owned(), format!("{relative},{absolute}")),
+            ("location".to_owned(), format!("{relative},{}", absolute.join(","))),
         ];
         let lookup = Lookup { path: "/DocumentReference".to_owned(), query: crate::decide::encode_query(&query) };
         let Some(document) = fetched(scene, &lookup)? else { return Ok(false) };

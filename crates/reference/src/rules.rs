@@ -115,6 +115,11 @@ impl Rule {
 impl Interpreter {
     /// The letters that a rule gives on a type.
     pub(crate) fn letters_on(&self, rule: &Rule, resource_type: &str) -> Letters {
+        self.letters_for(rule, resource_type, None)
+    }
+
+    /// The same, for one operation: what a role lists of conditional writes counts for nothing else (D42).
+    pub(crate) fn letters_for(&self, rule: &Rule, resource_type: &str, operation: Option<usize>) -> Letters {
         let by_star = !SECURITY_TYPES.contains(&resource_type) || rule.basic;
         let harmless = Letters::READ | Letters::SEARCH;
         let limit = |letters: Letters, named: bool| if named || by_star { letters } else { letters & harmless };
@@ -130,7 +135,11 @@ impl Interpreter {
             Some(_) => Letters::NONE,
         });
         let by_operations = rule.operations.as_ref().map(|list| {
-            let of = list.iter().filter_map(|index| self.operations.get(*index));
+            let counts = |index: &&usize| {
+                operation == Some(**index)
+                    || self.operations.get(**index).is_some_and(|one| one.interaction != Some(Interaction::Conditional))
+            };
+            let of = list.iter().filter(counts).filter_map(|index| self.operations.get(*index));
             let on_type = of.filter(|one| {
                 one.is_of_system()
                     || (one.type_at.is_some() && one.literal_type.as_deref().is_none_or(|name| name == resource_type))
@@ -150,6 +159,7 @@ impl Interpreter {
             rule.letters.as_ref().map(|(only, letters)| if only.is_none() { *letters } else { Letters::NONE });
         let by_operations = rule.operations.as_ref().map(|list| {
             let of = list.iter().filter_map(|index| self.operations.get(*index));
+            let of = of.filter(|one| one.interaction != Some(Interaction::Conditional));
             let on_all = of.filter(|one| one.is_of_system() || (one.type_at.is_some() && one.literal_type.is_none()));
             on_all.fold(Letters::NONE, |all, one| all | one.letters())
         });

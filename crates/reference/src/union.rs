@@ -52,8 +52,7 @@ impl Interpreter {
 
     /// Merges what the permitting rules ask for.
     pub(crate) fn merge(&self, scene: &Scene<'_>, permits: &[Permit]) -> Merged {
-        let widest: Vec<&Permit> =
-            permits.iter().filter(|one| !self.is_subsumed(one, permits, Self::searches_one(scene))).collect();
+        let widest: Vec<&Permit> = permits.iter().filter(|one| !self.is_subsumed(scene, one, permits)).collect();
         let chosen = widest.iter().find(|one| !one.rule.is_patient()).or(widest.first());
         let Some(chosen) = chosen else {
             return Merged { query: Pairs::new(), exact: false, added_elements: Vec::new(), plan: Plan::default() };
@@ -79,10 +78,15 @@ impl Interpreter {
     }
 
     /// Whether another permitting rule reaches all that this one does.
-    fn is_subsumed(&self, one: &Permit, permits: &[Permit], one_type: bool) -> bool {
-        if !one_type {
-            return false;
-        }
+    fn is_subsumed(&self, scene: &Scene<'_>, one: &Permit, permits: &[Permit]) -> bool {
+        // D3: over several types, only what asks for nothing and gives all of them leaves nothing to add.
+        let gives_all = |rule: &Rule| {
+            !rule.is_patient()
+                && rule.constraints.is_empty()
+                && (rule.names(scene.target.operation)
+                    || self.searched(scene).iter().all(|name| self.gives(rule, name, Letters::SEARCH)))
+        };
+        let one_type = Self::searches_one(scene);
         let place = permits.iter().position(|other| std::ptr::eq(other, one));
         permits.iter().enumerate().any(|(at, other)| {
             let wider = |wide: &Rule, narrow: &Rule| {
@@ -90,7 +94,7 @@ impl Interpreter {
                 let constraints = wide.constraints.iter().all(|constraint| narrow.constraints.contains(constraint));
                 let same = wide.condition == narrow.condition && wide.bounds == narrow.bounds;
                 let tags = !self.tags_bind(wide) || same;
-                context && constraints && tags
+                (one_type || gives_all(wide)) && context && constraints && tags
             };
             let equal = wider(&one.rule, &other.rule);
             Some(at) != place && wider(&other.rule, &one.rule) && (!equal || Some(at) < place)

@@ -25,6 +25,7 @@ impl<'a> Scene<'_, 'a> {
         }
         let writes = bodies && matches!(self.operation.method, Method::Post | Method::Put | Method::Patch);
         let document = Document::of(self.request.body);
+        let known = trace.used.len();
         let mut left = self.arena.list_of(fitting.len());
         for index in fitting {
             let rule = self.grants.list.get(usize::from(*index));
@@ -53,7 +54,12 @@ impl<'a> Scene<'_, 'a> {
                 Some(name) => trace.used.push(self.arena.text(&name).into()),
             }
         }
-        if left.is_empty() { Err(Denial::new(trace.phase, Reason::FieldDenied)) } else { Ok(left.into_bump_slice()) }
+        if left.is_empty() {
+            return Err(Denial::new(trace.phase, Reason::FieldDenied));
+        }
+        // Where another rule permits, nobody's list decided.
+        trace.used.truncate(known);
+        Ok(left.into_bump_slice())
     }
 
     /// The JSON body, where a `where` may look at it.

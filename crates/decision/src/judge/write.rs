@@ -104,6 +104,7 @@ impl<'a> Scene<'_, 'a> {
         let mut tie = None;
         let mut lookups = Vec::new();
         let mut furthest: Option<Denial> = None;
+        let known = trace.used.len();
         for index in fitting {
             let Some(rule) = self.grants.list.get(usize::from(*index)) else { continue };
             match judge(rule, trace) {
@@ -123,6 +124,8 @@ impl<'a> Scene<'_, 'a> {
             }
         }
         if let Some(tie) = tie {
+            // Where another rule permits, nobody's list decided.
+            trace.used.truncate(known);
             return Ok(Permitted { rules: rules.into_bump_slice(), tie });
         }
         if lookups.is_empty() {

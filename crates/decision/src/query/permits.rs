@@ -49,6 +49,7 @@ impl<'a> Permits<'a> {
         let mut permits = Self { rules: scene.arena.list_of(fitting.len()), own: None, other: None };
         let mut furthest: Option<Denial> = None;
         let (mut by_own, mut by_other) = (false, false);
+        let known = trace.used.len();
         for index in fitting {
             let Some(rule) = scene.grants.list.get(usize::from(*index)) else { continue };
             let outcome = if rule.is_patient() { &mut own } else { &mut other };
@@ -70,6 +71,8 @@ impl<'a> Permits<'a> {
         if permits.rules.is_empty() {
             return Err(furthest.unwrap_or_else(|| Denial::new(Phase::Query, Reason::Internal)));
         }
+        // Where another rule permits, nobody's list decided.
+        trace.used.truncate(known);
         permits.own = own.and_then(Result::ok).filter(|_| by_own);
         permits.other = other.and_then(Result::ok).filter(|_| by_other);
         Ok(permits)

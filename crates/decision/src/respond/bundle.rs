@@ -74,9 +74,6 @@ impl Check<'_, '_> {
         let mut entries = Entries::of(self.answer.body)?;
         let findings = self.decide(search, &mut entries)?;
         let envelope = entries.envelope()?;
-        if !envelope.is_bundle("searchset") {
-            return Err(Stop::Unreadable);
-        }
         let released = findings.found.iter().filter(|one| one.is_kept()).count();
         let dropped = findings.all.saturating_sub(released + findings.outcomes);
         if dropped > 0 && search.uncovered == Uncovered::Reject {
@@ -118,6 +115,10 @@ impl Check<'_, '_> {
             findings.all += 1;
             let found = self.find(search, entry, &eyes, &mut findings);
             findings.found.extend(found);
+        }
+        // Before anything is looked up for it.
+        if !entries.envelope()?.is_bundle("searchset") {
+            return Err(Stop::Unreadable);
         }
         follow(&mut findings.found, &findings.refers, &findings.texts);
         self.decide_last(search, entries, &eyes, &mut findings)?;

@@ -51,11 +51,11 @@ impl Check<'_, '_> {
             _ => return Ok(self.failed()),
         }
         let Ok((versions, all, mut entries)) = self.versions(history) else { return Ok(self.unreadable()) };
-        let covered = if history.current_is_covered { None } else { Some(self.covered_now(&versions)?) };
         let Ok(envelope) = entries.envelope() else { return Ok(self.unreadable()) };
         if !envelope.is_bundle("history") {
             return Ok(self.unreadable());
         }
+        let covered = if history.current_is_covered { None } else { Some(self.covered_now(&versions)?) };
         let kept: Vec<&Version> = versions
             .iter()
             .filter(|version| {

@@ -8,7 +8,7 @@ use policy::text::FhirId;
 use super::{Check, INSTANCE_HEADERS, prune};
 use crate::admit::Party;
 use crate::answer;
-use crate::cover::{Eyes, Subject, contains_patient, is_admitted, is_instance, meets};
+use crate::cover::{Eyes, Subject, contains_patient, is_admitted, is_instance, is_partial, meets};
 use crate::json::{Document, Value};
 use crate::judge::{Instance, Written};
 use crate::rules::Rule;
@@ -45,7 +45,11 @@ impl Check<'_, '_> {
             return Ok(true);
         }
         match asked.resource_type {
-            "Binary" if resource.get("securityContext").is_none() && self.has_own_reader("Binary") => {
+            "Binary"
+                if resource.get("securityContext").is_none()
+                    && !is_partial(&resource, &eyes)
+                    && self.has_own_reader("Binary") =>
+            {
                 Ok(self.is_attached(asked.id)? && self.is_admitted_by_reader("Binary", resource, &eyes))
             }
             "Provenance" if self.has_own_reader("Provenance") => {
