@@ -73,6 +73,11 @@ impl Search<'_> {
         [self.types, self.included, self.reverse].iter().any(|list| list.contains(&name))
     }
 
+    /// Whether an include may bring in resources of that type.
+    pub(crate) fn may_include(&self, name: &str) -> bool {
+        [self.included, self.reverse].iter().any(|list| list.contains(&name))
+    }
+
     /// Whether it is a whole chart: then each entry is read for itself, whatever its mode is (D10).
     pub(crate) fn is_chart(&self) -> bool {
         self.letters == Letters::READ

@@ -151,13 +151,14 @@ impl Interpreter {
         let first = self.reach(entries, &open, includes, sight);
         let beside: Vec<&Value> =
             entries.iter().zip(&first).filter(|(_, kept)| **kept).map(|(entry, _)| entry.resource).collect();
-        let (mut all, mut asks, mut lookups) = (open, Vec::new(), 0);
+        let (mut all, mut asks) = (open, Vec::new());
+        let room = Self::room(scene, entries.iter().map(|entry| entry.resource), sight);
         for (entry, open) in entries.iter().zip(&mut all) {
             if !*open && entry.covers.contains(&Cover::ByTargets) {
-                *open = settle(self.by_targets(scene, entry.resource, &beside, &mut lookups, sight), &mut asks);
+                *open = settle(self.by_targets(scene, entry.resource, &beside, &room, sight), &mut asks);
             }
         }
-        self.check_states(permitted, entries, &mut all, &mut lookups, &mut asks, sight);
+        self.check_states(permitted, entries, &mut all, &mut asks, sight);
         if asks.is_empty() { Ok(self.reach(entries, &all, includes, sight)) } else { Err(Hold::Ask(asks)) }
     }
 
@@ -176,7 +177,6 @@ impl Interpreter {
         permitted: &Permitted<'_>,
         entries: &[Entry<'_>],
         open: &mut [bool],
-        lookups: &mut usize,
         asks: &mut Vec<Lookup>,
         sight: &Sight,
     ) {
@@ -185,7 +185,7 @@ impl Interpreter {
         if !matches!(scene.target.interaction, Some(I::HistoryType | I::HistorySystem)) || plain {
             return;
         }
-        let mut asked: Vec<Lookup> = Vec::new();
+        let (mut asked, mut lookups): (Vec<Lookup>, usize) = (Vec::new(), 0);
         for (entry, open) in entries.iter().zip(open) {
             let (name, id) = (
                 json::text(entry.resource, "resourceType").unwrap_or_default(),
@@ -195,11 +195,11 @@ impl Interpreter {
             // The first instances count, covered or not: what may not be seen makes no room for more.
             let is_asked = scene.asked.as_ref().is_none_or(|types| types.iter().any(|one| one == name));
             if is_asked && !asked.contains(&lookup) {
-                if *lookups >= MAX_LOOKUPS {
+                if lookups >= MAX_LOOKUPS {
                     *open = false;
                     continue;
                 }
-                *lookups += 1;
+                lookups += 1;
                 asked.push(lookup.clone());
             }
             if !*open {

@@ -13,6 +13,7 @@ use crate::answer::{Next, Response, Upstream};
 use crate::call::Scene;
 use crate::coverage::{Cover, Sight};
 use crate::decide::Permitted;
+use crate::membership::Named;
 use crate::rules::Rule;
 use crate::{Interpreter, json};
 
@@ -188,7 +189,8 @@ impl Interpreter {
         } else if covers.contains(&Cover::ByDocument) {
             self.by_document(scene, &value, sight)
         } else if covers.contains(&Cover::ByTargets) {
-            self.by_targets(scene, &value, &[], &mut 0, sight)
+            let room = Self::room(scene, [&value], sight);
+            self.by_targets(scene, &value, &[], &room, sight)
         } else {
             Ok(false)
         };
@@ -360,13 +362,35 @@ impl Interpreter {
         Ok(entries.iter().enumerate().any(ok))
     }
 
+    /// D9: the targets that may be looked up for an answer: the first that its Provenances name, whoever reads them.
+    pub(crate) fn room<'v>(
+        scene: &Scene<'_>,
+        all: impl IntoIterator<Item = &'v Value>,
+        sight: &Sight,
+    ) -> Vec<(String, String)> {
+        let mut room = Vec::new();
+        let is_provenance = |one: &&Value| json::text(one, "resourceType") == Some("Provenance");
+        let targets =
+            all.into_iter().filter(is_provenance).filter_map(|one| one.get("target").and_then(Value::as_array));
+        for target in targets.flatten() {
+            if let Named::Instance(name, id) = Self::named(target, &sight.bases) {
+                let own = name == "Patient" && Some(&id) == scene.principal.patient.as_ref();
+                let target = (name, id);
+                if !own && room.len() < MAX_LOOKUPS && !room.contains(&target) {
+                    room.push(target);
+                }
+            }
+        }
+        room
+    }
+
     /// D9: every target is the context, or kept beside it and the context's, or is found so by a lookup.
     pub(crate) fn by_targets(
         &self,
         scene: &Scene<'_>,
         provenance: &Value,
         kept: &[&Value],
-        lookups: &mut usize,
+        room: &[(String, String)],
         sight: &Sight,
     ) -> Kept {
         let (Some(patient), Some(targets)) = (&scene.principal.patient, Self::targets_of(provenance, &sight.bases))
@@ -387,15 +411,12 @@ impl Interpreter {
                 // One that can never be covered: then nothing is looked up.
                 Some(_) => return Ok(false),
                 None if name == "Provenance" || name == "Patient" || !reads(&name) => return Ok(false),
+                None if !room.contains(&(name.clone(), id.clone())) => return Ok(false),
                 None => open.push((name, id)),
             }
         }
         let mut asks = Vec::new();
         for (name, id) in open {
-            if *lookups >= MAX_LOOKUPS {
-                return Ok(false);
-            }
-            *lookups += 1;
             let lookup = Lookup { path: format!("/{name}/{id}"), query: String::new() };
             match fetched(scene, &lookup) {
                 Err(Hold::Ask(more)) => asks.extend(more),

@@ -4,6 +4,7 @@
 //! released entry leads to it. The envelope is written anew; of the upstream's own it keeps little. Of an
 //! entry no more is remembered than where it stands and what leads to it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use policy::decision::{Body, Lookup, Released};
@@ -210,6 +211,10 @@ impl Check<'_, '_> {
         let mut kept: Vec<String> = own.iter().map(|one| one.name(texts)).collect();
         let others: Vec<String> = others.iter().map(|one| one.name(texts)).collect();
         kept.sort_unstable();
+        let mut room = BTreeSet::new();
+        for one in found.iter().filter(|one| one.way == Way::Last && (one.matched || search.may_include(LAST))) {
+            self.make_room(entries.again(one.resource.range())?, &mut room);
+        }
         let mut targets = Vec::new();
         for one in found.iter().filter(|one| one.way == Way::Last) {
             let resource = entries.again(one.resource.range())?;
@@ -217,7 +222,8 @@ impl Check<'_, '_> {
             else {
                 continue;
             };
-            let all = sorted(named.clone());
+            let may_count = |one: &&String| room.contains(*one) || kept.binary_search(one).is_ok();
+            let all = sorted(named.iter().filter(may_count).cloned().collect());
             let way = |kept: &[String]| self.way(search, &resource, LAST, one.matched, &Eyes { kept, ..*eyes });
             // What is open without them, or closed even with them, asks for no look.
             if way(&[]).is_none() && way(&all).is_some() {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is looked up only ever covers what could not be told; it never releases a byte of its own.
 
+use std::collections::BTreeSet;
+
 use policy::decision::Lookup;
 use policy::letters::Letters;
 
@@ -13,7 +15,8 @@ use crate::reference;
 use crate::stored;
 use crate::upstream::encode;
 
-/// The most targets that are looked up for one answer.
+/// The most targets that may be looked up for one answer: the first that its Provenances name, whoever may read them, so that
+/// what a caller may not see makes no room for more.
 const MAX_TARGETS: usize = 100;
 /// The type that never counts as a target of its own kind.
 const PROVENANCE: &str = "Provenance";
@@ -55,6 +58,19 @@ impl Check<'_, '_> {
         Ok(resources.into_iter().any(attaches))
     }
 
+    /// Adds the targets of a Provenance to those that may be looked up.
+    pub(super) fn make_room(&self, provenance: Value<'_>, room: &mut BTreeSet<String>) {
+        let own = self.judged.grants.patient.as_deref();
+        let targets = provenance.get("target");
+        for element in targets.iter().flat_map(Value::elements) {
+            if room.len() >= MAX_TARGETS {
+                return;
+            }
+            let target = reference::instance(element, &self.bases);
+            room.extend(target.filter(|target| target.strip_prefix("Patient/").is_none_or(|id| Some(id) != own)));
+        }
+    }
+
     /// Of the targets of these Provenances those that are the context's and may be read, as `Type/id`; `known` are
     /// covered already.
     pub(super) fn covered_targets(&self, targets: Vec<String>, known: &[String]) -> Result<Vec<String>, Vec<Lookup>> {
@@ -70,9 +86,6 @@ impl Check<'_, '_> {
             }
             let Some((name, id)) = target.split_once('/') else { continue };
             let Some(facts) = self.engine.facts(name).filter(|_| name != PROVENANCE) else { continue };
-            if seen.len() >= MAX_TARGETS {
-                break;
-            }
             let lookup = stored::of_instance(self.judged.prefix, name, id, &arena);
             match stored::fetched(self.stored, &lookup) {
                 None => missing.push(lookup),

@@ -167,6 +167,7 @@ fn may_read(world: &World, who: &Who, kind: &str, id: &str) -> bool {
     let asked = Asked::new("GET", format!("/{kind}/{id}"));
     let (call, credentials) = (asked.call(), who.credentials());
     let headers = call.borrowed();
+    let Some(reader) = world.reader(kind) else { return false };
     let mut known: Vec<(policy::decision::Lookup, u16, String)> = Vec::new();
     for _ in 0..6 {
         let stored: Vec<_> = known
@@ -193,7 +194,7 @@ fn may_read(world: &World, who: &Who, kind: &str, id: &str) -> bool {
         let text = world.records.iter().find(|one| one.kind == kind && one.id == id).map(|one| one.text.clone());
         let Some(text) = text else { return false };
         let upstream = reference::Upstream { status: 200, headers: &[], body: text.as_bytes(), base: ehr::UPSTREAM };
-        match world.reference.respond(&request, &upstream) {
+        match reader.respond(&request, &upstream) {
             reference::Response::Lookup(lookups) => {
                 let more: Vec<_> = lookups
                     .into_iter()

@@ -258,6 +258,21 @@ impl Spec {
         }
     }
 
+    /// The Service with the paths that its document leaves out beside its own; none where it has all.
+    pub(crate) fn with_every_path(&self, service: &Service) -> Option<Service> {
+        if self.document == Document::All {
+            return None;
+        }
+        let mut service = service.clone();
+        let whole = ehr::service(service.settings.clone(), self.features).document;
+        let paths = service.document["paths"].as_object_mut().unwrap();
+        for (path, item) in whole["paths"].as_object().unwrap() {
+            // Of a template that serves some types only, the one that serves all takes the place.
+            paths.insert(path.clone(), item.clone());
+        }
+        Some(service)
+    }
+
     /// Leaves of the document what it shall serve.
     fn narrow(&self, service: &mut Service) {
         if self.document == Document::All {

@@ -1,6 +1,9 @@
 //! A Service with what is stored behind it: engine and reference made from the same words.
 
+use std::collections::BTreeSet;
+
 use decision::Engine;
+use policy::bundle::Bundle;
 use policy::decision::Lookup;
 use policy::settings::ServiceKind;
 use proptest::prelude::*;
@@ -21,6 +24,11 @@ pub(crate) struct World {
     pub(crate) reference: Interpreter,
     pub(crate) records: Vec<Record>,
     pub(crate) service: Service,
+    /// The same Service with a path to read every type that it has, where its document has not all: what a caller may read is
+    /// no question of which paths there are.
+    every_path: Option<Interpreter>,
+    /// The types that the Service has.
+    types: BTreeSet<String>,
 }
 
 /// A runner of that seed, for so many cases.
@@ -57,7 +65,16 @@ impl World {
         let ids: Vec<(String, String)> = records.iter().map(|one| (one.kind.clone(), one.id.clone())).collect();
         let service = spec.service(&ids);
         let reference = Interpreter::new(service.clone());
-        Self { engine: Engine::new(ehr::compile(&service)), reference, spec, records, service }
+        let parts = ehr::compile(&service).into_parts();
+        let types = parts.types.iter().map(|one| one.name.to_string()).collect();
+        let engine = Engine::new(Bundle::new(parts).unwrap());
+        let every_path = spec.with_every_path(&service).map(Interpreter::new);
+        Self { engine, reference, spec, records, service, every_path, types }
+    }
+
+    /// What decides whether an instance of that type may be read; none for a type that the Service does not have.
+    pub(crate) fn reader(&self, kind: &str) -> Option<&Interpreter> {
+        self.types.contains(kind).then(|| self.every_path.as_ref().unwrap_or(&self.reference))
     }
 
     pub(crate) fn callers(&self) -> impl Strategy<Value = Who> + use<> {
