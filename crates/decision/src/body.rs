@@ -30,12 +30,14 @@ pub(crate) const DECISIVE: &[&str] = &[
     "meta",
     "reference",
     "resourceType",
+    "security",
     "securityContext",
     "system",
     "tag",
     "target",
     "type",
     "value",
+    "versionId",
 ];
 
 /// What the body of a write is read by.
@@ -118,17 +120,11 @@ impl<'w> Reader<'w> {
         if identified && typed && clear { Ok(document) } else { Err(malformed()) }
     }
 
-    /// The names of the elements that the write is decided by.
+    /// The names of the elements that a write is decided by, whoever writes.
     pub(crate) fn decisive(&self) -> Vec<&'w str> {
-        let constrained = self.grants.list.iter().flat_map(|rule| rule.constraints.iter());
-        let granular = constrained
-            .filter_map(|constraint| self.engine.parameter(self.facts, &constraint.name))
-            .flat_map(|parameter| &parameter.paths);
-        let paths = self.facts.owners.iter().chain(granular).flat_map(|path| &path.elements);
-        let mut names: Vec<&str> = paths.map(|name| &**name).chain(DECISIVE.iter().copied()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        let kind = self.engine.kind_named(self.facts.name.as_str());
+        let elements = kind.iter().flat_map(|kind| &kind.elements).map(|name| &**name);
+        elements.chain(DECISIVE.iter().copied()).collect()
     }
 }
 
@@ -233,7 +229,10 @@ pub(crate) fn owned(
     match facts.standing {
         Standing::Compartment | Standing::PatientElement => {}
         Standing::Patient => return if is_member() { Ok(()) } else { Err(other) },
-        Standing::NamesPatients => return if is_member() { Ok(()) } else { Err(nobody) },
+        // What is written is all of it, whatever it says of itself; that it says so is refused after this (D60).
+        Standing::NamesPatients => {
+            return if cover::names_only(facts, &resource, patient, eyes) { Ok(()) } else { Err(nobody) };
+        }
         Standing::Binary => {
             let named = resource.get("securityContext").is_some();
             return if is_member() { Ok(()) } else { Err(if named { other } else { nobody }) };

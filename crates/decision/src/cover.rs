@@ -188,7 +188,8 @@ fn holds_patient(value: Value<'_>) -> bool {
 }
 
 /// Whether every Patient that a resource names, wherever, is this one, and one is named.
-fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
+/// Whether it names the patient, no other one, and nobody of whom that cannot be told.
+pub(crate) fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     let (mut found, mut other) = (false, false);
     each_reference(*resource, &mut |element| match names(element, eyes.bases) {
         Names::Patient(named) if named == patient => found = true,
@@ -196,8 +197,11 @@ fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eye
         _ => other = true,
     });
     // A member that is no more than a display name is somebody, and nobody can tell who.
-    let to_patients =
-        |parameter: &&SearchParameter| parameter.targets.iter().any(|target| target.as_str() == "Patient");
+    let to_patients = |parameter: &&SearchParameter| {
+        let mut targets = parameter.targets.iter();
+        parameter.kind == policy::facts::ParameterKind::Reference
+            && (parameter.targets.is_empty() || targets.any(|target| target.as_str() == "Patient"))
+    };
     for path in facts.parameters.iter().filter(to_patients).flat_map(|parameter| &parameter.paths) {
         each_at(*resource, &path.elements, &mut |element| other |= names(element, eyes.bases) == Names::Unknown);
     }

@@ -285,6 +285,9 @@ pub(crate) fn history<'a>(
     let mut kept = arena.list_of(2);
     for one in call.parameters {
         match one.name {
+            "_since" | "_at" if kept.iter().any(|(known, _)| *known == one.name) && !one.value.is_empty() => {
+                return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+            }
             "_since" | "_at" if !one.value.is_empty() => {
                 trace.used.push(one.name.into());
                 kept.push((one.name, one.value));
@@ -385,6 +388,7 @@ pub(crate) fn search<'a>(
 /// Whether a parameter of a `_typeFilter` compares an element of its type, and does nothing else (D13).
 pub(crate) fn is_predicate<'a>(scene: &Scene<'a>, one: &Parameter<'a>) -> Result<(), Denial> {
     match class::of(scene, one)? {
+        Class::Empty if conditional::is_no_predicate(one.name, false) => Err(class::refused()),
         Class::Predicate | Class::Ownership { .. } | Class::Empty => Ok(()),
         // A filter goes upstream as it came, so nothing of it can be left out.
         Class::Unknown => Err(class::unknown()),

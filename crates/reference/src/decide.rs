@@ -12,7 +12,7 @@ use crate::answer::{Answer, Next, Sent, SentBody};
 use crate::call::{Call, Scene, Target};
 use crate::coverage::Cover;
 use crate::denial::{Denial, Stop, deny, stop};
-use crate::phase1_normalise::accepted;
+use crate::phase1_normalise::{accepted, media_type};
 use crate::phase2_token::Passed;
 use crate::phase4_rules::{Fitting, prefers};
 use crate::phase5_query::{Pairs, SHAPE};
@@ -386,6 +386,14 @@ impl Interpreter {
             _ => true,
         };
         sent.headers.retain(|(name, _)| keeps(name));
+        if target.interaction.is_some()
+            && sent.headers.iter().any(|(name, _)| name == "content-type")
+            && call.form.is_none()
+        {
+            let of = call.header("content-type").map(|text| media_type(text).0).unwrap_or_default();
+            let patch = of == "application/json-patch+json";
+            set(&mut sent.headers, "content-type", if patch { &of } else { "application/fhir+json" });
+        }
         if target.interaction.is_some() {
             set(&mut sent.headers, "accept", accepted(&call.headers).unwrap_or("application/fhir+json"));
         }

@@ -187,9 +187,8 @@ impl Interpreter {
             "identifier",
             "securityContext",
             "versionId",
-            "entry",
-            "resource",
-            "request",
+            "target",
+            "value",
         ];
         let paths = fhir::r4().parameters(type_name).flat_map(|one| one.paths).chain(fhir::r4().owner_paths(type_name));
         let elements = paths.flat_map(|path| path.elements.iter().copied());

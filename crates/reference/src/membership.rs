@@ -111,19 +111,31 @@ impl Interpreter {
 
     /// Whether at least one Patient is named, every one is the context, and nothing is left open.
     pub(crate) fn names_only(&self, resource: &Value, name: &str, patient: &str, bases: &[String]) -> bool {
-        let paths = fhir::r4()
-            .parameters(name)
-            .filter(|one| one.kind == policy::facts::ParameterKind::Reference)
-            .flat_map(|one| one.paths);
+        let to_patients = |one: &&fhir::SearchParameterDef| {
+            one.kind == policy::facts::ParameterKind::Reference
+                && (one.targets.is_empty() || one.targets.contains(&"Patient"))
+        };
+        let paths = fhir::r4().parameters(name).filter(to_patients).flat_map(|one| one.paths);
         let at_paths = paths.flat_map(|path| {
             let elements: Vec<String> = path.elements.iter().map(|name| (*name).to_owned()).collect();
             json::at(resource, &elements)
         });
-        let literal = json::objects(resource).into_iter().filter(|object| object.get("reference").is_some());
-        let all: Vec<Named> = at_paths.chain(literal).map(|one| Self::named(one, bases)).collect();
+        let refers = |one: &&Value| {
+            one.get("reference").is_some_and(Value::is_string) || one.get("identifier").is_some_and(Value::is_object)
+        };
+        let inside = resource.as_object().into_iter().flat_map(|map| map.values()).flat_map(json::objects);
+        let all: Vec<&Value> = at_paths.chain(inside.filter(refers)).collect();
         let context = Named::Instance("Patient".to_owned(), patient.to_owned());
-        let harmless = |one: &Named| *one == context || matches!(one, Named::Instance(name, _) if name != "Patient");
-        all.contains(&context) && all.iter().all(harmless)
+        // Without a reference only its own `type` tells that it is no Patient.
+        let typed = |one: &Value| {
+            let other = |name: &str| is_type_name(name) && !name.eq_ignore_ascii_case("Patient");
+            one.get("reference").is_none() && json::text(one, "type").is_some_and(other)
+        };
+        let harmless = |one: &&Value| match Self::named(one, bases) {
+            Named::Instance(name, id) => name != "Patient" || id == patient,
+            _ => typed(one),
+        };
+        all.iter().any(|one| Self::named(one, bases) == context) && all.iter().all(harmless)
     }
 
     /// The literal targets of a Provenance; none if one proves nothing.

@@ -4,11 +4,12 @@
 
 use policy::Reason as R;
 use policy::decision::Phase::Normalise;
+use policy::operation::Method;
 use policy::request::Request;
 
 use crate::call::{Body, Call};
 use crate::denial::{Denial, deny};
-use crate::facts::is_type_name;
+use crate::document::{Operation, same_shape};
 use crate::{Interpreter, url};
 
 /// The limits, at their defaults.
@@ -39,7 +40,7 @@ impl Interpreter {
         let segments = url::segments(&raw_path).ok_or(fault(R::MalformedUrl))?;
         let path = self.below_base(&segments);
         if let Some(path) = &path {
-            self.check_ids(path)?;
+            self.check_ids(request.method, path)?;
         }
         let query = url::pairs(&raw_query).ok_or(fault(R::MalformedQuery))?;
         let headers = headers?;
@@ -113,9 +114,22 @@ impl Interpreter {
         segments.strip_prefix(base.as_slice()).map(<[String]>::to_vec)
     }
 
-    /// In a FHIR Service, an id that is none: after a type, and after `_history` of an instance.
-    pub(crate) fn check_ids(&self, path: &[String]) -> Result<(), Denial> {
-        if !self.is_fhir() || !path.first().is_some_and(|first| is_type_name(first)) {
+    /// In a FHIR Service, an id that is none: after a type, after `_history` of an instance, and where an operation has one,
+    /// whatever stands for its type.
+    pub(crate) fn check_ids(&self, method: &str, path: &[String]) -> Result<(), Denial> {
+        if !self.is_fhir() {
+            return Ok(());
+        }
+        let method = Method::parse(if method == "HEAD" { "GET" } else { method });
+        let fits = |one: &&Operation| one.fits(path, &|_: &str| true);
+        let best = self.operations.iter().filter(fits).min_by_key(|one| one.rank());
+        let same = |one: &&Operation| best.is_some_and(|best| same_shape(&one.template, &best.template));
+        let found = self.operations.iter().filter(same).find(|one| Some(one.method) == method);
+        let own = found.and_then(|one| one.id_at).and_then(|at| path.get(at));
+        if own.is_some_and(|id| !policy::text::FhirId::accepts(id)) {
+            return Err(fault(R::MalformedUrl));
+        }
+        if !path.first().is_some_and(|first| self.has_type(first)) {
             return Ok(());
         }
         let is_id = |text: &String| policy::text::FhirId::accepts(text);
@@ -280,7 +294,7 @@ fn check_body_form(request: &Request<'_>, headers: &[(String, String)], is_searc
         headers.iter().filter(|(name, _)| name == "content-type").map(|(_, value)| value.as_str()).collect();
     let coded =
         headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity"));
-    if request.body.is_empty() && (!is_search || types.is_empty()) {
+    if request.body.is_empty() && (!is_search || (types.is_empty() && !coded)) {
         return Ok(());
     }
     if !matches!(request.method, "POST" | "PUT" | "PATCH") {

@@ -95,12 +95,18 @@ impl Interpreter {
             Some("export") => {
                 let names = ["_type", "_since", "_outputFormat", "_typeFilter"];
                 self.check_body_names(scene, &names)?;
-                self.export_query(scene, rule)?;
+                self.export_singles(scene)?;
                 // D50: what the document declares beside these is unknown as well, and an empty value says nothing.
                 let other = |name: &str| !names.contains(&name);
-                if given.iter().any(|(name, _)| other(name) && name.starts_with('_') && !is_escape(name)) {
-                    return Err(fault(R::UnknownParameter));
+                for (name, _) in given {
+                    if is_escape(name) {
+                        return Err(fault(R::ParameterDenied));
+                    }
+                    if other(name) && name.starts_with('_') {
+                        return Err(fault(R::UnknownParameter));
+                    }
                 }
+                self.export_filters(scene, rule)?;
                 let single = |(name, value): &&(String, String)| {
                     name != "_typeFilter" && (is_escape(name) || (!other(name) && !value.is_empty()))
                 };
@@ -157,8 +163,8 @@ impl Interpreter {
         Ok(())
     }
 
-    /// D13: the filters of an export, and the types that need one.
-    fn export_query(&self, scene: &Scene<'_>, rule: &Rule) -> Result<(), Denial> {
+    /// D50: what an export has once.
+    fn export_singles(&self, scene: &Scene<'_>) -> Result<(), Denial> {
         let given = self.operation_parameters(&scene.call, &scene.target)?;
         let formats = ["ndjson", "application/ndjson", "application/fhir+ndjson"];
         if given.iter().any(|(name, value)| name == "_outputFormat" && !formats.contains(&value.as_str())) {
@@ -170,6 +176,12 @@ impl Interpreter {
                 return Err(fault(R::MalformedQuery));
             }
         }
+        Ok(())
+    }
+
+    /// D13: the filters of an export, and the types that need one.
+    fn export_filters(&self, scene: &Scene<'_>, rule: &Rule) -> Result<(), Denial> {
+        let given = self.operation_parameters(&scene.call, &scene.target)?;
         let mut filters: Vec<(String, Pairs)> = Vec::new();
         for (_, value) in given.iter().filter(|(name, _)| name == "_typeFilter") {
             let (name, query) = value.split_once('?').ok_or(fault(R::MalformedQuery))?;

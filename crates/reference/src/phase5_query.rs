@@ -86,6 +86,11 @@ fn left_out(kind: Kind, value: &str) -> Result<(), Denial> {
     if strict && value.is_empty() { Err(fault(R::MalformedQuery)) } else { Ok(()) }
 }
 
+/// Where nothing is said, the form is that of what could be.
+fn or_true(value: &str) -> &str {
+    if value.is_empty() { "true" } else { value }
+}
+
 impl Interpreter {
     /// The types that a search is on.
     pub(crate) fn searched(&self, scene: &Scene<'_>) -> Vec<String> {
@@ -122,7 +127,7 @@ impl Interpreter {
         let mut plan = Plan { exact: true, ..Plan::default() };
         let declared = self.operations.get(scene.target.operation).map(|one| one.query.clone()).unwrap_or_default();
         // First what no rule could change, then ownership and joins, then includes; each in the client's order.
-        let step = |name: &str| {
+        let step = |name: &str, value: &str| {
             let base = name.split([':', '.']).next().unwrap_or(name);
             let known = base == "_has" || self.parameter_of_all(types, base).is_some();
             let owner = rule.is_patient() && self.is_owner_of_all(types, base);
@@ -130,6 +135,8 @@ impl Interpreter {
             match base {
                 _ if joins && matches!(kind, Kind::Conditional | Kind::TypeFilter) => 0,
                 "_include" | "_revinclude" if matches!(kind, Kind::Search | Kind::SystemSearch) => 2,
+                // D44: what says nothing is left out, whatever the rule.
+                _ if joins && value.is_empty() => 0,
                 _ if !is_escape(name) && known && (owner || base == "_has" || name.contains('.')) => 1,
                 _ => 0,
             }
@@ -137,20 +144,20 @@ impl Interpreter {
         let mut written: Vec<(usize, (String, String))> = Vec::new();
         for turn in 0..3 {
             for (place, (name, value)) in given.iter().enumerate() {
-                if turn == 0 && step(name) == 2 {
+                if turn == 0 && step(name, value) == 2 {
                     self.include_syntax(types, name, value)?;
                 }
                 let plain = !name.contains('.') && !name.starts_with("_has");
-                if turn == 0 && step(name) == 1 && plain && (name.ends_with(":not") || !value.is_empty()) {
+                if turn == 0 && step(name, value) == 1 && plain {
                     let base = name.split(':').next().unwrap_or(name);
                     if name.ends_with(":not") && self.is_owner_of_all(types, base) {
                         return Err(fault(R::MalformedQuery));
                     }
                     if let Some(parameter) = self.parameter_of_all(types, base).filter(|_| base != "_id") {
-                        self.check_predicate(&parameter, name, value)?;
+                        self.check_predicate(&parameter, name, or_true(value))?;
                     }
                 }
-                if step(name) != turn {
+                if step(name, value) != turn {
                     continue;
                 }
                 self.one_parameter(scene, rule, types, kind, &declared, (name, value), &mut plan)?;
@@ -292,20 +299,32 @@ impl Interpreter {
                 return Err(fault(R::ParameterDenied));
             }
             left_out(kind, value)?;
+            // D44: without a value it says nothing, if it is a join at all.
+            if value.is_empty() && matches!(kind, Kind::Search | Kind::SystemSearch) {
+                let parameter = self.parameter_of_all(types, base);
+                if base != "_has" && parameter.is_none_or(|one| one.kind != ParameterKind::Reference) {
+                    return Err(fault(R::UnknownParameter));
+                }
+                plan.ignored.push(name.clone());
+                return Ok(());
+            }
             plan.predicates += 1;
             plan.used.push(name.clone());
             return self.join(scene, rule, types, name, value, plan);
         }
         if base == "_has" {
-            return Err(fault(R::UnknownParameter));
+            return Err(fault(if no_joins { R::ParameterDenied } else { R::UnknownParameter }));
         }
         if self.is_owner_of_all(types, base) && name.split_once(':').is_some_and(|(_, modifier)| modifier == "not") {
             return Err(fault(R::MalformedQuery));
         }
-        let names_owner = |one: &String| fhir::r4().is_owner(one, base);
-        if value.is_empty() && matches!(kind, Kind::Search | Kind::SystemSearch) && types.iter().all(names_owner) {
-            plan.ignored.push(name.clone());
-            return Ok(());
+        if value.is_empty() {
+            let parameter = self.parameter_of_all(types, base).ok_or(fault(R::UnknownParameter))?;
+            self.check_predicate(&parameter, name, or_true(value))?;
+            if matches!(kind, Kind::Search | Kind::SystemSearch) {
+                plan.ignored.push(name.clone());
+                return Ok(());
+            }
         }
         if rule.is_patient() && self.is_owner_of_all(types, base) {
             plan.predicates += 1;
@@ -511,7 +530,7 @@ impl Interpreter {
             SearchWithoutContext::Deny => return Err(fault(R::OtherPatient)),
             SearchWithoutContext::Narrow => {
                 let name = match (owned.as_slice(), kind) {
-                    ([one], _) => self.narrowing_parameter(one),
+                    ([one], _) if types.len() == 1 => self.narrowing_parameter(one),
                     (_, Kind::SystemSearch) => Some(self.common_owner(&owned).ok_or(fault(R::ParameterDenied))?),
                     _ => None,
                 };

@@ -131,6 +131,7 @@ impl Interpreter {
             let mut sent = self.sent(&scene.call, kept.collect());
             sent.headers.retain(|(name, _)| name != "if-match" && name != "if-none-exist");
             set(&mut sent.headers, "accept", accepted(&scene.call.headers).unwrap_or_default());
+            set(&mut sent.headers, "content-type", "application/fhir+json");
             sent.body = Some(SentBody::Json(json!({"resourceType": "Bundle", "type": kind, "entry": forwarded})));
             Next::Forward(sent)
         };
@@ -258,7 +259,7 @@ impl Interpreter {
             return Err(fault(R::MalformedUrl));
         }
         let path = url::segments(&format!("/{path}")).ok_or(fault(R::MalformedUrl))?;
-        self.check_ids(&path)?;
+        self.check_ids(&entry.method, &path)?;
         let query = url::pairs(query).ok_or(fault(R::MalformedQuery))?;
         if query.iter().any(|(name, _)| name == "access_token") {
             return Err(fault(R::MalformedQuery));

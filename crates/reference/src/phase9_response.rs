@@ -53,6 +53,14 @@ impl Interpreter {
         };
         match decided.permitted {
             None => as_it_came(answer.status, parsed),
+            // D52: where its job is, and that below the upstream's base.
+            Some(permitted)
+                if permitted.scene.target.code.as_deref() == Some("export")
+                    && answer.status == 202
+                    && !has_job(answer) =>
+            {
+                self.unreadable()
+            }
             Some(permitted) => self.checked(&permitted, &decided.answer.entries, answer.status, parsed, answer.base),
         }
     }
@@ -112,11 +120,6 @@ impl Interpreter {
                 name == "_elements" || (name == "_summary" && (value == "true" || value == "count"))
             });
         let sight = Sight { bases: vec![self.own_base(), base.trim_end_matches('/').to_owned()], partial };
-        let asks_async =
-            scene.call.header("prefer").is_some_and(|value| crate::phase4_rules::prefers(value, "respond-async"));
-        if status == 202 && asks_async {
-            return bare(status);
-        }
         match interaction {
             I::Read | I::Vread => self.instance_answer(permitted, status, parsed, &sight),
             I::SearchType
@@ -435,6 +438,13 @@ impl Interpreter {
         }
         if asks.is_empty() { Ok(true) } else { Err(Hold::Ask(asks)) }
     }
+}
+
+/// Whether an answer names a job below the upstream's base.
+fn has_job(answer: &Upstream<'_>) -> bool {
+    let named = answer.headers.iter().find(|(name, _)| *name == "content-location").map(|(_, value)| *value);
+    let rest = named.and_then(|url| url.strip_prefix(answer.base.trim_end_matches('/')));
+    rest.is_some_and(|rest| rest.starts_with(['/', '?']))
 }
 
 /// The most lookups while one answer is checked.

@@ -175,6 +175,9 @@ impl Interpreter {
         if !self.has_type(source) {
             return Err(unknown);
         }
+        if target.is_some_and(|target| !is_type_name(target)) {
+            return Err(fault(R::MalformedQuery));
+        }
         let parameter =
             self.parameter(source, name).filter(|one| one.kind == ParameterKind::Reference).ok_or(unknown)?;
         let can = |target: &str| {

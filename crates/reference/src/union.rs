@@ -188,8 +188,12 @@ impl Interpreter {
         }
         match self.standing(name) {
             Standing::Binary => needed.push("securityContext".to_owned()),
-            Standing::Provenance => needed.push("target".to_owned()),
-            Standing::Patient | Standing::Shared | Standing::Undecidable | Standing::NamesPatients => {}
+            // What is decided by all of something is decided on no part (D69).
+            Standing::Provenance
+            | Standing::Patient
+            | Standing::Shared
+            | Standing::Undecidable
+            | Standing::NamesPatients => {}
             Standing::Compartment | Standing::PatientElement => {
                 needed.extend(self.owner_paths(name).into_iter().filter_map(|path| path.into_iter().next()));
             }

@@ -39,6 +39,8 @@ pub(crate) struct Kind {
     /// Whether only a scope that names the type may write it.
     pub(crate) is_security: bool,
     pub(crate) standing: Standing,
+    /// The names of the elements that its search parameters and its owners stand on, sorted.
+    pub(crate) elements: Vec<Box<str>>,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             is_security: SECURITY_TYPES.contains(&facts.name.as_str()),
             standing: facts.standing,
             owners,
+            elements: elements(facts),
         };
         kind.narrowing = kind.narrowing(facts).map(Into::into);
         kind
@@ -85,6 +88,14 @@ impl Kind {
         let found = owners().find(|one| &*one.name == "patient").or_else(by_table).or_else(|| owners().next());
         found.map(|parameter| &*parameter.name)
     }
+}
+
+fn elements(facts: &TypeFacts) -> Vec<Box<str>> {
+    let paths = facts.parameters.iter().flat_map(|one| &one.paths).chain(&facts.owners);
+    let mut names: Vec<Box<str>> = paths.flat_map(|path| path.elements.iter().cloned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn owners(facts: &TypeFacts, settings: &Settings) -> Vec<ElementPath> {

@@ -110,6 +110,7 @@ impl<'a> Scene<'_, 'a> {
         trace: &mut Trace<'a>,
     ) -> Result<&'a str, Denial> {
         let mut pairs = self.arena.list_of(self.call.parameters.len());
+        let mut shaped = shape::Shape::new(self.arena);
         for one in self.call.parameters {
             let known = names.contains(&one.name);
             if class::is_escape(one.name) {
@@ -118,14 +119,22 @@ impl<'a> Scene<'_, 'a> {
             if !known && one.name.starts_with('_') {
                 return Err(class::unknown());
             }
+            if known && shape::is_shape(one.name) {
+                shaped.add(one, trace)?;
+                continue;
+            }
             if !known || !says(one) {
                 query::drop_parameter(one.name, trace);
                 continue;
             }
-            let list = if shape::is_shape(one.name) { &mut trace.ignored } else { &mut trace.used };
-            list.push(one.name.into());
+            // Two of them are at odds; of filters each is one (D50).
+            if one.name != export::REPEATED && pairs.iter().any(|(name, _)| *name == one.name) {
+                return Err(Denial::new(Phase::Query, Reason::MalformedQuery));
+            }
+            trace.used.push(one.name.into());
             pairs.push((one.name, one.value));
         }
+        shaped.pairs(|pair| pairs.push(pair));
         query::note_labels(self.engine, trace);
         Ok(upstream::encode(&pairs, self.arena))
     }

@@ -135,7 +135,7 @@ fn reserved<'a>(
             return Ok(Some(Class::Include { reverse: code == "_revinclude", iterate }));
         }
         "_sort" if modifier.is_empty() => return sort(scene, one.value).map(Some),
-        "_has" => return Ok(Some(Class::Join)),
+        "_has" => return Ok(Some(if one.value.is_empty() { Class::Empty } else { Class::Join })),
         "_type" if scene.types_named && modifier.is_empty() => {
             return Ok(Some(if one.value.is_empty() { Class::Empty } else { Class::Predicate }));
         }

@@ -15,22 +15,27 @@ use crate::normalise::{self, Parameter};
 use crate::upstream::encode;
 
 /// Parameters that are no predicates, whatever their value.
-const OTHERS: &[&str] = &["_has", "_include", "_revinclude", "_sort"];
+const OTHERS: &[&str] = &["_include", "_revinclude", "_sort"];
 
 fn malformed() -> Denial {
     Denial::new(Phase::Query, Reason::MalformedQuery)
 }
 
+/// Whether a name is none of a predicate, nor of a join where these may stand; whatever its value.
+pub(super) fn is_no_predicate(name: &str, joins: bool) -> bool {
+    let code = name.split([':', '.']).next().unwrap_or(name);
+    let joined = name.contains('.') || code == "_has";
+    if joined { !joins } else { OTHERS.contains(&code) }
+}
+
 /// The class of a parameter that may stand in such a query: a predicate, or a proof of ownership; a join where `joins` says so.
 fn class_of<'a>(scene: &Scene<'a>, one: &Parameter<'a>, joins: bool) -> Result<Class<'a>, Denial> {
     let class = class::of(scene, one)?;
-    let code = one.name.split([':', '.']).next().unwrap_or(one.name);
-    let joined = one.name.contains('.') || code == "_has";
     match class {
         Class::Unknown => Err(unknown()),
         Class::Include { reverse, iterate } => include::form(scene, one, reverse, iterate).and(Err(refused())),
         Class::Shape | Class::Sort => Err(refused()),
-        Class::Empty if OTHERS.contains(&code) || (joined && !joins) => Err(refused()),
+        Class::Empty if is_no_predicate(one.name, joins) => Err(refused()),
         Class::Empty => Err(malformed()),
         Class::Join if !joins => Err(refused()),
         Class::Predicate if one.value.is_empty() => Err(malformed()),

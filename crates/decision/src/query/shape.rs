@@ -219,7 +219,6 @@ fn needed<'e>(engine: &'e Engine, grants: &Grants, place: Place) -> Vec<&'e str>
     let extra: &[&str] = match facts.standing {
         Standing::Binary => &["securityContext"],
         _ if !grants.list.iter().any(Rule::is_patient) => &[],
-        Standing::Provenance => &["target", "contained"],
         _ => &["contained"],
     };
     let first = |path: &'e ElementPath| path.elements.first().map(|element| &**element);

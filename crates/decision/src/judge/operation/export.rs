@@ -22,7 +22,7 @@ use crate::upstream::{self, Sends};
 /// The parameters that it has.
 const NAMES: &[&str] = &["_outputFormat", "_since", "_type", "_typeFilter"];
 /// Of these, the one that may stand more than once.
-const REPEATED: &str = "_typeFilter";
+pub(super) const REPEATED: &str = "_typeFilter";
 /// The ways to say the one format of its files (Bulk Data 2.0, "Query Parameters").
 const FORMATS: &[&str] = &["application/fhir+ndjson", "application/ndjson", "ndjson"];
 /// What has to be given on what is exported.
