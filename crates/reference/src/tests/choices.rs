@@ -153,7 +153,7 @@ fn d7_a_history_keeps_the_versions_that_are_covered_themselves() {
 fn d8_a_binary_is_covered_by_a_document_that_names_it() {
     let ehr = ehr("");
     let binary = r#"{"resourceType":"Binary","id":"B1"}"#;
-    let asked = "/DocumentReference?patient=Patient/ME&location=Binary/B1,https://gw.example/fhir/Binary/B1";
+    let asked = "/DocumentReference?patient=Patient/ME&location=Binary/B1,https://gw.example/fhir/Binary/B1,http://upstream.internal:8080/r4/Binary/B1";
     let document = r#"{"resourceType":"DocumentReference","id":"D1","subject":{"reference":"Patient/ME"},"content":[{"attachment":{"url":"Binary/B1"}}]}"#;
     let call = "GET /Binary/B1";
     assert_eq!(released(&respond(&ehr, "patient/*.rs", call, &store(&[]), 200, binary)), format!("lookup {asked}"));

@@ -152,6 +152,7 @@ const ROLES: &[Written] = &[
     ),
     ("account-deleter", None, &["DELETE:/accounts/{id}"]),
     ("vehicle-keeper", None, &["GET:/Vehicle", "GET:/Vehicle/{id}", "POST:/Vehicle", "PUT:/Vehicle/{id}"]),
+    ("chart-searcher", None, &["GET:/Patient/{id}/*"]),
 ];
 
 /// S14.
