@@ -177,9 +177,10 @@ fn says(value: &Value<'_>, name: &str, what: &str) -> bool {
     value.get(name).is_some_and(|own| own.is_text(what))
 }
 
-/// Whether a Patient lies within a resource; whose it is, nobody can tell.
+/// Whether a Patient lies within a resource; whose it is, nobody can tell. To some clients `Contained` is `contained`.
 pub(crate) fn contains_patient(resource: &Value<'_>) -> bool {
-    resource.get("contained").is_some_and(holds_patient)
+    let mut members = resource.members();
+    members.any(|member| member.name.eq_ignore_ascii_case("contained") && holds_patient(member.value))
 }
 
 /// Whether a value is a Patient or has one in it, at any depth: a contained Bundle may hold others.
@@ -188,7 +189,6 @@ fn holds_patient(value: Value<'_>) -> bool {
 }
 
 /// Whether every Patient that a resource names, wherever, is this one, and one is named.
-/// Whether it names the patient, no other one, and nobody of whom that cannot be told.
 pub(crate) fn names_only(facts: &TypeFacts, resource: &Value<'_>, patient: &str, eyes: &Eyes<'_>) -> bool {
     let (mut found, mut other) = (false, false);
     each_reference(*resource, &mut |element| match names(element, eyes.bases) {

@@ -180,10 +180,11 @@ pub(crate) fn literal(text: &str, bases: &[String]) -> Named {
     }
 }
 
-/// Whether a Patient stands inside the resource.
+/// Whether a Patient stands inside the resource; to some clients `Contained` is `contained`.
 pub(crate) fn has_contained_patient(resource: &Value) -> bool {
-    let inside = resource.as_object().into_iter().flat_map(|map| map.values()).flat_map(json::objects);
-    inside.into_iter().any(|object| json::text(object, "resourceType") == Some("Patient"))
+    let members = resource.as_object().into_iter().flatten();
+    let contained = members.filter(|(name, _)| name.eq_ignore_ascii_case("contained")).map(|(_, value)| value);
+    contained.flat_map(json::objects).any(|object| json::text(object, "resourceType") == Some("Patient"))
 }
 
 /// Whether a resource says that it is only part of itself.

@@ -148,6 +148,11 @@ impl Interpreter {
                     self.include_syntax(types, name, value)?;
                 }
                 let plain = !name.contains('.') && !name.starts_with("_has");
+                let base = name.split([':', '.']).next().unwrap_or(name);
+                let refers = self.parameter_of_all(types, base).is_some_and(|one| one.kind == ParameterKind::Reference);
+                if turn == 0 && step(name, value) == 1 && name.contains('.') && base != "_has" && !refers {
+                    return Err(fault(R::UnknownParameter));
+                }
                 if turn == 0 && step(name, value) == 1 && plain {
                     let base = name.split(':').next().unwrap_or(name);
                     if name.ends_with(":not") && self.is_owner_of_all(types, base) {
