@@ -258,19 +258,46 @@ impl Spec {
         }
     }
 
-    /// The Service with the paths that its document leaves out beside its own; none where it has all.
-    pub(crate) fn with_every_path(&self, service: &Service) -> Option<Service> {
-        if self.document == Document::All {
-            return None;
-        }
+    /// The Service with a path to read every type, and roles that read what they search: what may be read of a type is no
+    /// question of which paths a document has, or which of them a ceiling of operations lists.
+    pub(crate) fn with_every_read(&self, service: &Service) -> Service {
         let mut service = service.clone();
         let whole = ehr::service(service.settings.clone(), self.features).document;
         let paths = service.document["paths"].as_object_mut().unwrap();
-        for (path, item) in whole["paths"].as_object().unwrap() {
-            // Of a template that serves some types only, the one that serves all takes the place.
-            paths.insert(path.clone(), item.clone());
+        if self.document != Document::All {
+            paths.extend(whole["paths"].as_object().unwrap().clone());
         }
-        Some(service)
+        let any = "/{type}/{id}";
+        let general = paths[any].clone();
+        let mut named: Vec<String> = Vec::new();
+        for line in service.roles.iter().flat_map(|role| &role.operations) {
+            let path = line.split(":[").next().unwrap().split_once(':').unwrap().1;
+            named.extend(read_of(path).filter(|path| path != any && !paths.contains_key(path)));
+        }
+        for path in &named {
+            let mut item = general.clone();
+            for operation in item.as_object_mut().unwrap().values_mut() {
+                operation["parameters"].as_array_mut().unwrap().retain(|parameter| parameter["name"] != "type");
+            }
+            paths.insert(path.clone(), item);
+        }
+        for role in &mut service.roles {
+            let searched = role.operations.iter().filter_map(|line| {
+                let (_, path) = line.split(":[").next().unwrap().split_once(':').unwrap();
+                read_of(path)
+            });
+            let mut more: Vec<String> = searched.collect();
+            // What is read by the template is read by the paths that stand before it now.
+            if more.iter().any(|path| path == any) || role.operations.iter().any(|line| *line == format!("GET:{any}")) {
+                more.extend(named.iter().cloned());
+            }
+            for line in more.iter().map(|path| format!("GET:{path}")) {
+                if !role.operations.contains(&line) {
+                    role.operations.push(line);
+                }
+            }
+        }
+        service
     }
 
     /// Leaves of the document what it shall serve.
@@ -315,4 +342,21 @@ fn lines(document: &Value) -> Vec<String> {
         methods.into_iter().map(|method| format!("{method}:{path}")).collect::<Vec<_>>()
     };
     paths.iter().flat_map(of).collect()
+}
+
+/// The path that reads what a path searches; none for one that searches nothing.
+fn read_of(path: &str) -> Option<String> {
+    let mut segments: Vec<&str> = path.split('/').filter(|one| !one.is_empty()).collect();
+    if matches!(segments.last(), Some(&"_search" | &"_history")) {
+        segments.pop();
+    }
+    match segments.as_slice() {
+        [] | ["Patient", "{id}", "*"] => Some("/{type}/{id}".to_owned()),
+        [kind] | ["Patient", "{id}", kind]
+            if *kind == "{type}" || kind.starts_with(|one: char| one.is_ascii_uppercase()) =>
+        {
+            Some(format!("/{kind}/{{id}}"))
+        }
+        _ => None,
+    }
 }

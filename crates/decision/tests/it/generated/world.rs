@@ -1,6 +1,7 @@
 //! A Service with what is stored behind it: engine and reference made from the same words.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use decision::Engine;
 use policy::bundle::Bundle;
@@ -24,9 +25,8 @@ pub(crate) struct World {
     pub(crate) reference: Interpreter,
     pub(crate) records: Vec<Record>,
     pub(crate) service: Service,
-    /// The same Service with a path to read every type that it has, where its document has not all: what a caller may read is
-    /// no question of which paths there are.
-    every_path: Option<Interpreter>,
+    /// The same Service, with a path to read whatever may be searched; made when it is asked.
+    readable: OnceLock<Interpreter>,
     /// The types that the Service has.
     types: BTreeSet<String>,
 }
@@ -68,13 +68,13 @@ impl World {
         let parts = ehr::compile(&service).into_parts();
         let types = parts.types.iter().map(|one| one.name.to_string()).collect();
         let engine = Engine::new(Bundle::new(parts).unwrap());
-        let every_path = spec.with_every_path(&service).map(Interpreter::new);
-        Self { engine, reference, spec, records, service, every_path, types }
+        Self { engine, reference, spec, records, service, readable: OnceLock::new(), types }
     }
 
     /// What decides whether an instance of that type may be read; none for a type that the Service does not have.
     pub(crate) fn reader(&self, kind: &str) -> Option<&Interpreter> {
-        self.types.contains(kind).then(|| self.every_path.as_ref().unwrap_or(&self.reference))
+        let readable = || Interpreter::new(self.spec.with_every_read(&self.service));
+        self.types.contains(kind).then(|| self.readable.get_or_init(readable))
     }
 
     pub(crate) fn callers(&self) -> impl Strategy<Value = Who> + use<> {
