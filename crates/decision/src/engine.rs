@@ -229,9 +229,10 @@ fn given(operation: &Operation, places: &FxHashMap<Box<str>, Place>) -> Given {
         _ => return none,
     };
     let on = match (fhir.interaction, &fhir.resource_type) {
-        (Interaction::SearchSystem | Interaction::HistorySystem, _) => On::Every,
-        // `Patient/{id}/*`: of all types.
-        (Interaction::SearchCompartment, None) => On::Every,
+        // `Patient/{id}/*` is of all types, too.
+        (Interaction::SearchSystem | Interaction::HistorySystem, _) | (Interaction::SearchCompartment, None) => {
+            On::Every
+        }
         (_, _) if fhir.type_segment.is_some() => On::Every,
         (_, Some(name)) => places.get(name.as_str()).map_or(On::Nothing, |place| On::One(*place)),
         (_, None) => return none,

@@ -64,11 +64,14 @@ impl Interpreter {
         let anywhere: Pairs = all.iter().chain(&outside).cloned().collect();
         self.check_credentials(&headers, &anywhere)?;
         check_framing(&headers)?;
-        check_preconditions(&headers, request.method)?;
         self.check_authority(&headers, authority_ok)?;
         check_override(&headers, &anywhere)?;
+        check_preconditions(&headers, request.method)?;
         check_limits(request, &raw_query, &all, self.is_bundle(path.as_deref(), request.method))?;
         if self.is_fhir() {
+            if !request.body.is_empty() && !matches!(request.method, "POST" | "PUT" | "PATCH") {
+                return Err(fault(R::MalformedBody));
+            }
             check_accept(&headers, &all)?;
             check_body_form(request, &headers, is_search_form)?;
         } else if matches!(request.method, "GET" | "HEAD" | "OPTIONS") && !request.body.is_empty() {
@@ -296,9 +299,6 @@ fn check_body_form(request: &Request<'_>, headers: &[(String, String)], is_searc
         headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity"));
     if request.body.is_empty() && (!is_search || (types.is_empty() && !coded)) {
         return Ok(());
-    }
-    if !matches!(request.method, "POST" | "PUT" | "PATCH") {
-        return Err(fault(R::MalformedBody));
     }
     let [one] = types.as_slice() else { return Err(fault(R::UnsupportedMediaType)) };
     let (kind, pairs) = media_type(one);

@@ -85,11 +85,11 @@ impl Interpreter {
                 }
                 // In the client's order: what is written out for each, and cut off at a limit, follows it.
                 let mut once: Vec<String> = Vec::new();
-                types.into_iter().for_each(|name| {
+                for name in types {
                     if !once.contains(&name) {
                         once.push(name);
                     }
-                });
+                }
                 Ok(Some(once))
             }
             _ => Err(deny(Rules, R::MalformedQuery)),

@@ -96,7 +96,7 @@ impl Interpreter {
         sight: &Sight,
     ) -> Option<Entry<'a>> {
         let scene = &permitted.scene;
-        let name = json::text(resource, "resourceType")?;
+        let name = json::text(resource, "resourceType").filter(|name| self.has_type(name))?;
         json::text(resource, "id").filter(|id| policy::text::FhirId::accepts(id))?;
         let mode = value.get("search").and_then(|search| json::text(search, "mode")).unwrap_or("match");
         let searched = self.searched(scene);
@@ -210,7 +210,7 @@ impl Interpreter {
                 Ok(Some(document)) => Ok(document.repeats.is_empty()
                     && json::text(&document.value, "resourceType") == Some(name)
                     && json::text(&document.value, "id") == Some(id)
-                    && self.is_covered(scene, &document.value, Letters::READ, true, sight).contains(&Cover::Yes)),
+                    && self.is_covered(scene, &document.value, Letters::READ, false, sight).contains(&Cover::Yes)),
                 Err(hold) => Err(hold),
             };
             *open = settle(kept, asks);

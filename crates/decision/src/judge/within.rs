@@ -40,6 +40,7 @@ impl<'a> Scene<'_, 'a> {
                     Some(document) if !document.root().is_ambiguous() => {
                         lists.find_map(|list| fields::outside(list, document.root()))
                     }
+                    None if self.request.body.is_empty() => None,
                     // What cannot be read cannot be held against a list.
                     _ => Some("body".to_owned()),
                 }

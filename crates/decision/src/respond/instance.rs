@@ -52,7 +52,8 @@ impl Check<'_, '_> {
                     && !is_partial(&resource, &eyes)
                     && self.has_own_reader("Binary") =>
             {
-                Ok(self.is_attached(asked.id)? && self.is_admitted_by_reader("Binary", resource, &eyes))
+                // Nothing is looked up for one that its own tags and labels keep back.
+                Ok(self.is_admitted_by_reader("Binary", resource, &eyes) && self.is_attached(asked.id)?)
             }
             "Provenance" if self.has_own_reader("Provenance") => {
                 let Some(targets) = self.targets(resource) else { return Ok(false) };
