@@ -2,7 +2,7 @@
 //!
 //! Invariant: a patch applies whole or not at all; a path that is not of the simplest form is none.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::json;
 
@@ -41,11 +41,16 @@ pub(crate) fn read(body: &Value, type_name: &str) -> Option<Patch> {
     match body {
         Value::Array(list) => list.iter().map(json_step).collect::<Option<_>>().map(Patch),
         Value::Object(_) if json::text(body, "resourceType") == Some("Parameters") => {
-            let list = match body.get("parameter") {
-                None => Vec::new(),
-                Some(list) => list.as_array()?.clone(),
-            };
-            list.iter().map(|one| path_step(one, type_name)).collect::<Option<_>>().map(Patch)
+            let only = |name: &str| matches!(name, "resourceType" | "id" | "parameter");
+            if !body.as_object()?.keys().all(|name| only(name)) {
+                return None;
+            }
+            body.get("parameter")?
+                .as_array()?
+                .iter()
+                .map(|one| path_step(one, type_name))
+                .collect::<Option<_>>()
+                .map(Patch)
         }
         _ => None,
     }
@@ -106,70 +111,143 @@ fn fhir_path(text: &str, type_name: &str) -> Option<(Vec<String>, bool)> {
 }
 
 fn path_step(one: &Value, type_name: &str) -> Option<Step> {
-    if json::text(one, "name")? != "operation" {
+    if json::text(one, "name")? != "operation" || !one.as_object()?.keys().all(|key| key == "name" || key == "part") {
         return None;
     }
-    let parts = one.get("part")?.as_array()?;
-    let named = |name: &str| -> Option<&Map<String, Value>> {
-        let mut found = parts.iter().filter(|part| json::text(part, "name") == Some(name));
-        let first = found.next()?.as_object()?;
-        found.next().is_none().then_some(first)
-    };
-    let known = ["type", "path", "name", "value", "index", "source", "destination"];
-    if !parts.iter().all(|part| json::text(part, "name").is_some_and(|name| known.contains(&name))) {
-        return None;
-    }
-    let value = |name: &str| named(name).and_then(value_of);
-    let index = |name: &str| value(name).and_then(|value| value.as_u64()).and_then(|index| usize::try_from(index).ok());
-    let (path, fits) = fhir_path(value("path")?.as_str()?, type_name)?;
-    let step = step_of(value("type")?.as_str()?, path, &value, &index)?;
-    Some(if fits { step } else { Step::Unfit })
-}
-
-fn step_of(
-    kind: &str,
-    path: Vec<String>,
-    value: &dyn Fn(&str) -> Option<Value>,
-    index: &dyn Fn(&str) -> Option<usize>,
-) -> Option<Step> {
-    match kind {
+    let parts = Parts(one.get("part")?.as_array()?);
+    let kind = parts.text("type", &["valueCode", "valueString"])?;
+    let (path, fits) = fhir_path(parts.text("path", &["valueString"])?, type_name)?;
+    let of_list = path.last().is_some_and(|last| !last.starts_with(|char: char| char.is_ascii_digit()));
+    // Every part is one that the operation has, once.
+    let (more, step): (&[&str], Option<Step>) = match kind {
         "add" => {
-            let mut path = path;
-            let name = value("name")?.as_str()?.to_owned();
-            if name.is_empty() || !name.chars().all(|char| char.is_ascii_alphanumeric()) {
-                return None;
-            }
-            path.push(name);
-            Some(Step::Put(path, value("value")?))
+            let name = element_name(parts.text("name", &["valueString"])?)?;
+            (&["name", "value"], Some(Step::Put([path, vec![name]].concat(), parts.value()?)))
         }
-        "insert" => Some(Step::Insert(path, index("index")?, value("value")?)),
-        "delete" => Some(Step::Delete(path)),
-        "replace" => Some(Step::Replace(path, value("value")?)),
-        "move" => Some(Step::Shift(path, index("source")?, index("destination")?)),
-        _ => None,
+        "insert" if of_list => (&["index", "value"], Some(Step::Insert(path, parts.index("index")?, parts.value()?))),
+        "delete" if !path.is_empty() => (&[], Some(Step::Delete(path))),
+        "replace" if !path.is_empty() => (&["value"], Some(Step::Replace(path, parts.value()?))),
+        "move" if of_list => {
+            (&["source", "destination"], Some(Step::Shift(path, parts.index("source")?, parts.index("destination")?)))
+        }
+        _ => (&[], None),
+    };
+    let names: Vec<&str> = parts.0.iter().map(|part| json::text(part, "name")).collect::<Option<_>>()?;
+    let known = |name: &&str| ["type", "path"].contains(name) || more.contains(name);
+    if names.len() != more.len() + 2 || !names.iter().all(known) {
+        return None;
+    }
+    Some(if fits { step? } else { step.map(|_| Step::Unfit)? })
+}
+
+/// The parts of an operation.
+struct Parts<'p>(&'p [Value]);
+
+impl<'p> Parts<'p> {
+    /// The part of that name, if it stands once.
+    fn named(&self, name: &str) -> Option<&'p Value> {
+        let mut found = self.0.iter().filter(|part| json::text(part, "name") == Some(name));
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
+    }
+
+    fn text(&self, name: &str, properties: &[&str]) -> Option<&'p str> {
+        let (property, value) = content(self.named(name)?)?;
+        properties.contains(&property).then(|| value.as_str()).flatten()
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        let (property, value) = content(self.named(name)?)?;
+        let index = (property == "valueInteger").then(|| value.as_u64()).flatten()?;
+        usize::try_from(index).ok().filter(|index| *index < 100_000_000)
+    }
+
+    fn value(&self) -> Option<Value> {
+        value_of(self.named("value")?)
     }
 }
 
-/// The value of a part: `value[x]`, or a complex one of its own parts.
-fn value_of(part: &Map<String, Value>) -> Option<Value> {
-    let mut values = part.iter().filter(|(key, _)| key.starts_with("value") && key.len() > 5);
-    let found = values.next().map(|(_, value)| value.clone());
-    match (found, values.next(), part.get("part")) {
-        (Some(value), None, None) => Some(value),
-        (None, None, Some(list)) => {
-            let mut map = Map::new();
-            for one in list.as_array()? {
-                let one = one.as_object()?;
-                let name = one.get("name")?.as_str()?.to_owned();
-                if map.insert(name, value_of(one)?).is_some() {
-                    return None;
-                }
-            }
-            Some(Value::Object(map))
+/// The one property of a part beside its name.
+fn content(part: &Value) -> Option<(&str, &Value)> {
+    let mut others = part.as_object()?.iter().filter(|(key, _)| *key != "name");
+    let (key, value) = others.next()?;
+    others.next().is_none().then_some((key, value))
+}
+
+/// A name that an element can have.
+fn element_name(text: &str) -> Option<String> {
+    let is_name = text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.chars().all(|char| char.is_ascii_alphanumeric())
+        && text != "resourceType";
+    is_name.then(|| text.to_owned())
+}
+
+/// The value of a part: `value[x]`, or a complex one of its own parts; a name that stands more than once is a list.
+fn value_of(part: &Value) -> Option<Value> {
+    let (property, value) = content(part)?;
+    if property != "part" {
+        return has_type(property.strip_prefix("value")?, value).then(|| value.clone());
+    }
+    let mut members: Vec<(String, Vec<Value>)> = Vec::new();
+    for one in value.as_array().filter(|list| !list.is_empty())? {
+        let (name, value) = (element_name(json::text(one, "name")?)?, value_of(one)?);
+        match members.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(value),
+            None => members.push((name, vec![value])),
         }
-        _ => None,
+    }
+    let whole = |(name, mut values): (String, Vec<Value>)| {
+        let value = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+        (name, value)
+    };
+    Some(Value::Object(members.into_iter().map(whole).collect()))
+}
+
+/// Whether a value is written as that type is.
+fn has_type(name: &str, value: &Value) -> bool {
+    match name {
+        "Boolean" => value.is_boolean(),
+        "Decimal" | "Integer" | "PositiveInt" | "UnsignedInt" => value.is_number(),
+        "Base64Binary" | "Canonical" | "Code" | "Date" | "DateTime" | "Id" | "Instant" | "Markdown" | "Oid"
+        | "String" | "Time" | "Uri" | "Url" | "Uuid" => value.is_string(),
+        name => COMPLEX.contains(&name) && value.is_object(),
     }
 }
+
+/// The types of `value[x]` that have elements.
+const COMPLEX: &[&str] = &[
+    "Address",
+    "Age",
+    "Annotation",
+    "Attachment",
+    "CodeableConcept",
+    "Coding",
+    "ContactDetail",
+    "ContactPoint",
+    "Contributor",
+    "Count",
+    "DataRequirement",
+    "Distance",
+    "Dosage",
+    "Duration",
+    "Expression",
+    "HumanName",
+    "Identifier",
+    "Meta",
+    "Money",
+    "ParameterDefinition",
+    "Period",
+    "Quantity",
+    "Range",
+    "Ratio",
+    "Reference",
+    "RelatedArtifact",
+    "SampledData",
+    "Signature",
+    "Timing",
+    "TriggerDefinition",
+    "UsageContext",
+];
 
 impl Patch {
     /// The values that it brings in; those of a `test` are not.

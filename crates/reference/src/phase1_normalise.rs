@@ -43,10 +43,10 @@ impl Interpreter {
             self.check_ids(request.method, path)?;
         }
         let query = url::pairs(&raw_query).ok_or(fault(R::MalformedQuery))?;
-        let headers = headers?;
         let is_search_form = request.method == "POST" && segments.last().is_some_and(|last| last == "_search");
-        let form_typed =
-            media_type(header(&headers, "content-type").unwrap_or_default()).0 == "application/x-www-form-urlencoded";
+        let typed = request.headers.iter().filter(|one| one.name == "content-type");
+        let is_form = |text: &str| media_type(text).0 == "application/x-www-form-urlencoded";
+        let form_typed = typed.filter_map(|one| std::str::from_utf8(one.value).ok()).any(is_form);
         let form = if is_search_form && self.is_fhir() && form_typed {
             let text = std::str::from_utf8(request.body).map_err(|_| fault(R::MalformedQuery))?;
             Some(url::pairs(text).ok_or(fault(R::MalformedQuery))?)
@@ -60,6 +60,7 @@ impl Interpreter {
         } else {
             Pairs::new()
         };
+        let headers = headers?;
         let all: Pairs = query.iter().chain(form.iter().flatten()).cloned().collect();
         let anywhere: Pairs = all.iter().chain(&outside).cloned().collect();
         self.check_credentials(&headers, &anywhere)?;
@@ -177,10 +178,6 @@ impl Interpreter {
     fn is_bundle(&self, path: Option<&[String]>, method: &str) -> bool {
         self.is_fhir() && method == "POST" && path.is_some_and(<[String]>::is_empty)
     }
-}
-
-fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 fn headers(request: &Request<'_>) -> Result<Pairs, Denial> {

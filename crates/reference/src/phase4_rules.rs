@@ -199,7 +199,10 @@ impl Interpreter {
                 let found = one(Letters::READ);
                 if found.is_empty() && self.shared_by_reference(&name) {
                     let by = of(&|rule: &Rule| {
-                        rule.is_patient() && self.gives(rule, "Patient", Letters::READ) && rule.operations.is_none()
+                        scene.principal.patient.is_some()
+                            && rule.is_patient()
+                            && self.gives(rule, "Patient", Letters::READ)
+                            && rule.operations.is_none()
                     });
                     return self.in_context(scene, by).map(|rules| (rules, true));
                 }

@@ -222,7 +222,10 @@ impl Interpreter {
             Parsed::Json(..) | Parsed::Unreadable => return dropped_body(status),
         };
         let type_ok = json::text(&value, "resourceType") == scene.target.resource_type.as_deref();
-        let id_ok = scene.target.id.is_none() || json::text(&value, "id") == scene.target.id.as_deref();
+        let id = json::text(&value, "id");
+        let id_ok = id.is_some_and(|id| {
+            scene.target.id.as_ref().map_or_else(|| policy::text::FhirId::accepts(id), |own| own == id)
+        });
         let readers = permitted
             .permits
             .iter()
@@ -244,7 +247,10 @@ impl Interpreter {
             Parsed::Unreadable => return self.unreadable(),
         };
         let mut all = Vec::new();
-        if !repeats.is_empty() || !resources(&value, &mut all) {
+        if !repeats.is_empty() || json::text(&value, "resourceType").is_none() {
+            return self.unreadable();
+        }
+        if !resources(&value, &mut all) {
             return self.own(403, R::ResponseNotCovered, 1);
         }
         let open = |resource: &Value| permitted.permits.iter().any(|one| self.is_open(scene, &one.rule, resource));

@@ -185,7 +185,9 @@ impl<'a> Scene<'_, 'a> {
             Names::Patient(own) if own == patient => {}
             Names::Patient(_) => other = true,
             Names::Conditional => conditional = true,
-            Names::Other | Names::Unknown => {}
+            // Whose Patient it is cannot be told, and that it is one can.
+            Names::Unknown => other |= element.text("reference").is_some_and(|text| text.contains("Patient/")),
+            Names::Other => {}
         });
         if conditional {
             return Err(Denial::new(Phase::Body, Reason::ConditionalDenied));

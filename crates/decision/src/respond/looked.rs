@@ -111,8 +111,11 @@ impl Check<'_, '_> {
     /// The targets of a Provenance, as `Type/id`; none if one of them can never be covered, so that none is looked up in vain.
     pub(super) fn targets(&self, resource: Value<'_>) -> Option<Vec<String>> {
         let own = self.judged.grants.patient.as_deref()?;
-        let reads =
-            |name: &str| self.judged.grants.list.iter().any(|rule| rule.gives(self.engine, name, Letters::READ));
+        let reads = |name: &str| {
+            let place = self.engine.place(name);
+            let mut rules = self.judged.grants.list.iter();
+            place.is_some_and(|place| rules.any(|rule| rule.reaches_at(self.engine, place, Letters::READ)))
+        };
         let named = |element: Value<'_>| {
             let target = reference::instance(element, &self.bases)?;
             let (name, id) = target.split_once('/')?;

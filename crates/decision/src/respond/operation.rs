@@ -49,6 +49,10 @@ impl Check<'_, '_> {
             let releases = self.releases(&name, value, guarded);
             return releases.then_some(1);
         }
+        // What stands for a resource and says no type is one that nobody can decide.
+        if value.get("resource").is_some_and(|inner| inner.text("resourceType").is_none()) {
+            return None;
+        }
         for inner in value.values() {
             count = count.saturating_add(self.resources(inner, guarded)?);
         }
