@@ -199,3 +199,37 @@ fn d9_the_first_hundred_targets_count_whoever_reads_them() {
     // Who may not read the first ones gets no more for that.
     assert_eq!(provenances("patient/Provenance.rs patient/Observation.rs", &body), (Vec::new(), 0));
 }
+
+#[test]
+fn d28_a_body_that_is_not_there_is_outside_of_no_list() {
+    let service = ehr::plain_service(ehr::settings(ServiceKind::Plain, ""), "");
+    let engine = decision::Engine::new(ehr::compile(&service));
+    assert!(ask(&engine, "role:cluster-editor", "PUT /cluster/1").permits());
+    let decision = ask(&engine, "role:cluster-editor", "PUT /cluster/1 json: [1");
+    assert_eq!(decision.reason(), Some(Reason::FieldDenied));
+}
+
+#[test]
+fn d9_nothing_is_looked_up_for_what_can_never_be_covered() {
+    for (settings, token, name) in
+        [("labels=enforce", "patient/*.rs", "BIN-NOBODY"), ("shared=referenced", "patient/*.rs", "PROV-P1")]
+    {
+        let kind = if name == "BIN-NOBODY" { "Binary" } else { "Provenance" };
+        let (call, token) = (Call::parse(&format!("GET /{kind}/{name}")), Token::parse(token));
+        let headers = call.borrowed();
+        let request = call.request(&headers, &token);
+        let engine = ehr_engine(settings);
+        let body = records::text(name).as_bytes();
+        let given = Answer { status: 200, headers: &[], body, upstream_base: ehr::UPSTREAM };
+        let grants = Grants::new(&engine, &request.caller);
+        let outcome = respond(&engine, &request, &grants, &given, &mut |_| None);
+        assert!(matches!(&outcome, Outcome::Release(released) if released.status == 404), "{outcome:?}");
+    }
+}
+
+#[test]
+fn d12_what_stands_for_a_resource_and_says_no_type_is_not_released() {
+    let call = r#"POST /$process-message json: {"resourceType":"Bundle","type":"message"}"#;
+    let body = r#"{"resourceType":"Bundle","entry":[{"resource":{"ResourceType":"Patient","id":"OTHER"}}]}"#;
+    assert_eq!(answer(&ehr_engine(""), "role:admin", call, 200, &[], body).status, 403);
+}
