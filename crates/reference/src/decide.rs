@@ -135,6 +135,10 @@ impl Interpreter {
                 all.dedup();
                 return undecided(*phase, all, &scene.target);
             }
+            // One that this gateway cannot look for might have permitted.
+            if let Some(unsupported) = denials.iter().find(|one| one.reason == R::ObligationUnsupported) {
+                return denied(*unsupported, Some(&scene.target));
+            }
             // The one that got furthest, the first on a tie.
             let furthest = denials.iter().copied().reduce(|best, one| if one.phase > best.phase { one } else { best });
             return denied(furthest.unwrap_or(deny(Phase::Rules, R::NoRule)), Some(&scene.target));

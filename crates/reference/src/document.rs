@@ -263,7 +263,7 @@ impl Operation {
                 (Segment::Literal(text), Some((_, given))) if text == given => {}
                 (Segment::Parameter(_, before, after), Some((at, given))) => {
                     let inner = given.strip_prefix(before.as_str()).and_then(|text| text.strip_suffix(after.as_str()));
-                    let word = given.starts_with(['_', '$']) || given == "*";
+                    let word = given.starts_with(['_', '$']);
                     let type_ok = self.type_at != Some(at) || is_type(given);
                     if inner.is_none_or(str::is_empty) || (fhir && (word || !type_ok)) {
                         return false;

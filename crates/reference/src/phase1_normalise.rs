@@ -137,7 +137,7 @@ impl Interpreter {
             return Ok(());
         }
         let is_id = |text: &String| policy::text::FhirId::accepts(text);
-        let id_ok = path.get(1).is_none_or(|id| id.starts_with(['_', '$']) || id == "*" || is_id(id));
+        let id_ok = path.get(1).is_none_or(|id| id.starts_with(['_', '$']) || is_id(id));
         let version_ok = path.get(2).is_none_or(|word| word != "_history") || path.get(3).is_none_or(is_id);
         if id_ok && version_ok { Ok(()) } else { Err(fault(R::MalformedUrl)) }
     }

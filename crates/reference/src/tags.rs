@@ -102,7 +102,9 @@ impl Interpreter {
         tags: Option<&Tags>,
     ) -> Result<(), R> {
         if !self.tags_bind(rule) {
-            return Ok(());
+            // D21: what a `where` is asked of has tags that can be read, whatever it asks.
+            let unread = tags.is_none() && rule.conditions().next().is_some();
+            return if unread { Err(R::TagMismatch) } else { Ok(()) };
         }
         let tags = tags.ok_or(R::TagMismatch)?;
         if !self.where_holds(scene, rule, Some(tags)) {

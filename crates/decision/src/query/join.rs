@@ -17,6 +17,7 @@ use super::class::{self, Modifier};
 use super::{Pair, Scene, ownership};
 use crate::denial::Denial;
 use crate::normalise::Parameter;
+use crate::rules::Rule;
 
 /// More target types of one untyped hop are not followed; the widest that real searches use has 12.
 const MAX_TARGETS: usize = 32;
@@ -220,7 +221,9 @@ impl<'a> Walk<'_, 'a> {
             let mut given = Given::default();
             let engine = self.scene.engine;
             let rules = self.scene.grants.list.iter();
-            for rule in rules.filter(|rule| rule.gives(engine, name, Letters::SEARCH)) {
+            let place = engine.place(name);
+            let gives = |rule: &Rule| place.is_some_and(|place| rule.reaches_at(engine, place, Letters::SEARCH));
+            for rule in rules.filter(|rule| gives(rule)) {
                 let plain =
                     rule.constraints.is_empty() && !rule.is_tagged(engine) && rule.conditions(engine).next().is_none();
                 match (plain, rule.is_patient()) {
