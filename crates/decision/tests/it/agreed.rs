@@ -202,9 +202,9 @@ fn d9_the_first_hundred_targets_count_whoever_reads_them() {
 
 #[test]
 fn d28_a_body_that_is_not_there_is_outside_of_no_list() {
-    let service = ehr::plain_service(ehr::settings(ServiceKind::Plain, ""), "");
+    let service = ehr::plain_service(ehr::settings(ServiceKind::Plain, ""), "clinic");
     let engine = decision::Engine::new(ehr::compile(&service));
-    assert!(ask(&engine, "role:cluster-editor", "PUT /cluster/1").permits());
+    assert_eq!(ask(&engine, "role:cluster-editor", "PUT /cluster/1").reason(), None);
     let decision = ask(&engine, "role:cluster-editor", "PUT /cluster/1 json: [1");
     assert_eq!(decision.reason(), Some(Reason::FieldDenied));
 }
