@@ -222,8 +222,8 @@ impl<'a> Walk<'_, 'a> {
             let engine = self.scene.engine;
             let rules = self.scene.grants.list.iter();
             let place = engine.place(name);
-            let gives = |rule: &Rule| place.is_some_and(|place| rule.reaches_at(engine, place, Letters::SEARCH));
-            for rule in rules.filter(|rule| gives(rule)) {
+            let searches = |rule: &Rule| place.is_some_and(|place| rule.reaches_at(engine, place, Letters::SEARCH));
+            for rule in rules.filter(|rule| searches(rule)) {
                 let plain =
                     rule.constraints.is_empty() && !rule.is_tagged(engine) && rule.conditions(engine).next().is_none();
                 match (plain, rule.is_patient()) {
