@@ -33,6 +33,7 @@ pub const OWN: &[&str] = &[
     "OBS-DEPT-TEAM",
     "OBS-DEPT-TWO",
     "OBS-ELEMENTS",
+    "OBS-HOLDS",
     "OBS-ID1",
     "OBS-L",
     "OBS-L-R",
