@@ -1,6 +1,6 @@
 //! The letters of a SMART v2 scope: a set of create, read, update, delete and search.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A set of `c r u d s`; it may be empty only as the result of set operations.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -87,7 +87,7 @@ impl std::ops::BitAnd for Letters {
 
 impl fmt::Display for Letters {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Self::ORDER.iter().filter(|(_, one)| self.contains(*one)).try_for_each(|(letter, _)| write!(out, "{letter}"))
+        Self::ORDER.iter().filter(|(_, one)| self.contains(*one)).try_for_each(|(letter, _)| out.write_char(*letter))
     }
 }
 

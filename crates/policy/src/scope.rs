@@ -3,7 +3,7 @@
 //! Invariant: a [`Scope`] is well formed in full. A text with any fault gives no scope at all, never a
 //! part of one: dropping only a constraint would widen it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
@@ -79,7 +79,7 @@ impl fmt::Display for Types {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => out.write_str("*"),
-            Self::One(name) => fmt::Display::fmt(name, out),
+            Self::One(name) => out.write_str(name.as_str()),
         }
     }
 }
@@ -271,7 +271,12 @@ fn constraint(part: &str) -> Option<Constraint> {
 
 impl fmt::Display for Scope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}.{}", self.context.as_str(), self.types, self.letters)?;
+        // Piece by piece: each new token's rules are named so.
+        out.write_str(self.context.as_str())?;
+        out.write_char('/')?;
+        self.types.fmt(out)?;
+        out.write_char('.')?;
+        self.letters.fmt(out)?;
         for (index, part) in self.constraints.iter().enumerate() {
             let mark = if index == 0 { '?' } else { '&' };
             write!(out, "{mark}{}={}", escape(&part.name), escape(&part.value))?;

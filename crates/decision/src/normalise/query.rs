@@ -124,7 +124,8 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
 pub(crate) fn over_limits(parameters: &[Parameter<'_>]) -> bool {
     let mut includes = 0;
     for one in parameters {
-        includes += usize::from(one.name.starts_with("_include") || one.name.starts_with("_revinclude"));
+        let includes_some = |name: &str| name.starts_with("_include") || name.starts_with("_revinclude");
+        includes += usize::from(one.name.starts_with('_') && includes_some(one.name));
         if !one.is_bare
             && one.name.bytes().filter(|byte| *byte == b'.').count() + one.name.matches("_has:").count() > MAX_HOPS
         {
