@@ -140,7 +140,13 @@ fn check(engine: &Engine, row: &Row, mind: Mind, attack: bool) -> Result<(), Str
     if attack {
         withheld(row, &answers, mind == Mind::HONEST)?;
     }
-    let open = engine.bundle().parts().settings.unauthenticated_until.is_some() && row.cell("token") == "none";
+    let settings = &engine.bundle().parts().settings;
+    // What everybody may read without a rule of the token's own.
+    let open = match row.cell("token") {
+        "none" => settings.unauthenticated_until.is_some(),
+        "openid" => settings.default_user_role == policy::settings::DefaultUserRole::GetAll,
+        _ => false,
+    };
     if bound(row.cell("token")) && !open {
         nothing_of_others(row, &answers)?;
         others_unchanged(&before, &server)?;
