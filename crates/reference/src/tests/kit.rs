@@ -41,6 +41,7 @@ const ROLES: &[(&str, &[&str])] = &[
     ("not-drafts", &["POST:/Observation"]),
     ("observation-conditional", &["GET:/Observation", "POST:/Observation"]),
     ("any-reader", &["GET:/{type}", "GET:/{type}/{id}"]),
+    ("any-writer", &["POST:/{type}", "PUT:/{type}/{id}", "PATCH:/{type}/{id}", "DELETE:/{type}/{id}"]),
     ("chart-searcher", &["GET:/Patient/{id}/*"]),
     (
         "observation-editor",
