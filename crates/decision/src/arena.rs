@@ -74,6 +74,7 @@ impl Arena {
         self.0.alloc_slice_copy(list)
     }
 
+    /// A value that owns nothing outside the arena.
     pub(crate) fn one<T>(&self, value: T) -> &T {
         self.0.alloc(value)
     }

@@ -332,6 +332,11 @@ impl<'a> Scene<'_, 'a> {
         places.iter().filter_map(|index| grants.list.get(usize::from(*index)))
     }
 
+    /// Who asks; `asked` is what `$request` reads.
+    fn party<'p>(&'p self, asked: Asked<'p>) -> Party<'p> {
+        Party { engine: self.engine, grants: self.grants, method: self.call.asked_as(self.operation.method), asked }
+    }
+
     /// Phase 8, before the resource is there: which of the rules are left (D21, D24). `body` is the request's own.
     fn tags(&self, permitting: &'a [u16], body: Option<Value<'_>>, trace: &mut Trace<'a>) -> Result<&'a [u16], Denial> {
         let binds =
@@ -341,12 +346,7 @@ impl<'a> Scene<'_, 'a> {
         }
         trace.phase = Phase::Tags;
         let asked = body.map_or(Asked::Query(self.call.parameters), Asked::Body);
-        let party = Party {
-            engine: self.engine,
-            grants: self.grants,
-            method: self.call.asked_as(self.operation.method),
-            asked,
-        };
+        let party = self.party(asked);
         let named = self.target.resource_type.map(|resource_type| Named { resource_type, id: self.target.id });
         let mut left = self.arena.list_of(permitting.len());
         let mut refused = None;

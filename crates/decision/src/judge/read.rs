@@ -8,7 +8,6 @@ use policy::reason::Reason;
 use policy::settings::Shared;
 
 use super::{Halt, History, Instance, Plan, Planned, Scene, Trace, internal};
-use crate::admit::Party;
 use crate::condition;
 use crate::cover::{self, Eyes, Subject};
 use crate::denial::Denial;
@@ -173,12 +172,7 @@ impl<'a> Scene<'_, 'a> {
 
     /// How the references of what is stored count; `asked` is what `$request` reads.
     pub(super) fn eyes_on_stored<'e>(&'e self, asked: condition::Asked<'e>) -> Eyes<'e> {
-        let party = Party {
-            engine: self.engine,
-            grants: self.grants,
-            method: self.call.asked_as(self.operation.method),
-            asked,
-        };
+        let party = self.party(asked);
         Eyes { bases: &self.bases, patient: self.grants.patient.as_deref(), party, kept: &[], partial: false }
     }
 

@@ -17,7 +17,6 @@ use policy::operation::Interaction;
 use policy::reason::Reason;
 
 use super::{Halt, Plan, Planned, Scene, Trace, internal};
-use crate::admit::Party;
 use crate::body::{self, Reader, State};
 use crate::condition;
 use crate::denial::Denial;
@@ -81,14 +80,9 @@ impl<'a> Scene<'_, 'a> {
         Ok(Reader { engine: self.engine, facts, grants: self.grants })
     }
 
-    /// Who writes; `asked` is what `$request` reads.
-    fn writer<'w>(&'w self, asked: condition::Asked<'w>) -> Party<'w> {
-        Party { engine: self.engine, grants: self.grants, method: self.call.asked_as(self.operation.method), asked }
-    }
-
     /// What the write would store, for rules to be asked about.
     fn state<'w>(&'w self, reader: Reader<'w>, resource: Value<'w>, asked: condition::Asked<'w>) -> State<'w> {
-        let place = body::Place { home: self.home, party: self.writer(asked), siblings: self.call.siblings };
+        let place = body::Place { home: self.home, party: self.party(asked), siblings: self.call.siblings };
         State::new(reader, resource, place)
     }
 

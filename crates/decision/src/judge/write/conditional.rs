@@ -76,7 +76,7 @@ impl<'a> Scene<'_, 'a> {
     fn conditional_patch(&self, place: Place, fitting: &[u16], trace: &mut Trace<'a>) -> Result<Permitted<'a>, Halt> {
         let body = self.body_for_conditions();
         let asked = body.as_ref().map_or(Asked::Query(&[]), |body| Asked::Body(body.root()));
-        let writer = self.writer(asked);
+        let writer = self.party(asked);
         let patch = self.read_patch(&self.reader(place)?)?;
         let conditional = patch.values().iter().any(|value| body::holds_conditional(value, self.home));
         self.by_each_rule(fitting, trace, |rule, _| {
@@ -90,7 +90,7 @@ impl<'a> Scene<'_, 'a> {
     }
 
     fn conditional_delete(&self, fitting: &[u16], trace: &mut Trace<'a>) -> Result<Permitted<'a>, Halt> {
-        let writer = self.writer(Asked::Query(self.call.parameters));
+        let writer = self.party(Asked::Query(self.call.parameters));
         self.by_each_rule(fitting, trace, |rule, _| {
             writer.before(rule, self.named_type())?;
             Ok(Tie::None)

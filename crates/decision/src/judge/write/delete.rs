@@ -22,7 +22,7 @@ impl<'a> Scene<'_, 'a> {
         let shaped = query::shape_only(self.engine, self.call, &[place], self.grants, self.arena, trace)?;
         trace.phase = Phase::Body;
         let asked = Asked::Query(self.call.parameters);
-        let writer = self.writer(asked);
+        let writer = self.party(asked);
         let existing = self.existing()?;
         let below = self.below(&existing, (place, asked), false);
         let permitted = self.by_each_rule(fitting, trace, |rule, trace| {
